@@ -1,0 +1,41 @@
+"""Promises for keeping things. Adapters, one file per vendor, are opened by ``app`` alone."""
+
+from shelfwise.stores._promises import (
+    START,
+    Board,
+    Catalogue,
+    ControlStore,
+    Entry,
+    EventLog,
+    Inbox,
+    ItemChange,
+    Lake,
+    LiveColumns,
+    Position,
+    Receipt,
+    ReleaseRegistry,
+    ShelfReader,
+    StateStore,
+    StoredItem,
+    Stream,
+)
+
+__all__ = [
+    "START",
+    "Board",
+    "Catalogue",
+    "ControlStore",
+    "Entry",
+    "EventLog",
+    "Inbox",
+    "ItemChange",
+    "Lake",
+    "LiveColumns",
+    "Position",
+    "Receipt",
+    "ReleaseRegistry",
+    "ShelfReader",
+    "StateStore",
+    "StoredItem",
+    "Stream",
+]

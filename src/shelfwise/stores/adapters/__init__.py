@@ -1,0 +1,1 @@
+"""One file per vendor. Only `app` imports from here."""
