@@ -91,7 +91,7 @@ def reciprocal_rank_at(k: int, ranked: NDArray[np.integer], truth: Truth) -> NDA
     """1 / rank of the first relevant item among the first k, 0 without one, ``(B,)``."""
     hit = hits(ranked[:, :k], truth)
     rank = 1.0 + hit.argmax(axis=1)
-    return np.where(hit.any(axis=1), 1.0 / rank, np.zeros(len(hit)))
+    return np.asarray(hit.any(axis=1) / rank, np.float64)
 
 
 def average_precision_at(k: int, ranked: NDArray[np.integer], truth: Truth) -> NDArray[np.float64]:

@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 class Ranker(Protocol):
     """Judges items. Gives each a score; does not reorder or drop any."""
 
-    name: str
-    needs: tuple[str, ...]  # feature names, in the order of the columns it expects
+    @property
+    def name(self) -> str:
+        """The name it is made by."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Feature names, in the order of the columns it expects."""
+        ...
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(C, F) -> (C,)``, higher is better."""

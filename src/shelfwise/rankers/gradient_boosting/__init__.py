@@ -1,0 +1,1 @@
+"""Gradient boosted trees: XGBoost fits, own kernels score."""

@@ -1,0 +1,1 @@
+"""A weighted vote over the sources."""
