@@ -84,7 +84,7 @@ def precision_at(k: int, ranked: NDArray[np.integer], truth: Truth) -> NDArray[n
 
 def hit_rate_at(k: int, ranked: NDArray[np.integer], truth: Truth) -> NDArray[np.float64]:
     """1 where at least one of the first k is relevant, ``(B,)``."""
-    return hits(ranked[:, :k], truth).any(axis=1).astype(np.float64)
+    return np.asarray(hits(ranked[:, :k], truth).any(axis=1), np.float64)
 
 
 def reciprocal_rank_at(k: int, ranked: NDArray[np.integer], truth: Truth) -> NDArray[np.float64]:

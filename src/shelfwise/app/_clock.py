@@ -1,0 +1,46 @@
+"""The shop's clock: the real one, or one that started at a stated instant when the shop was first opened."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from shelfwise.app.settings import ClockSection
+from shelfwise.domain import Clock, InvalidInput, to_us
+
+
+def real_time_us() -> int:
+    """The machine's time in UTC microseconds."""
+    return time.time_ns() // 1_000
+
+
+def open_clock(folder: Path, settings: ClockSection) -> Clock:
+    """The shop's clock. All processes of a shop agree: where it started is written once, in ``clock.json``."""
+    if settings.start is None:
+        return real_time_us
+    offset = _offset_us(folder / "clock.json", to_us(settings.start))
+    return lambda: time.time_ns() // 1_000 + offset
+
+
+def _offset_us(path: Path, start_us: int) -> int:
+    """Shop time less real time, kept so that time never runs back when the shop is opened again."""
+    kept = _read(path)
+    if kept is None or kept["start_us"] != start_us:
+        kept = {"start_us": start_us, "offset_us": start_us - real_time_us()}
+        beside = path.with_suffix(".tmp")
+        beside.write_text(json.dumps(kept))
+        beside.replace(path)
+    return int(kept["offset_us"])
+
+
+def _read(path: Path) -> dict[str, int] | None:
+    try:
+        kept: dict[str, int] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError:
+        raise InvalidInput(
+            f"{path} is not JSON; expected start_us and offset_us (delete it to restart)"
+        ) from None
+    return kept
