@@ -1,0 +1,59 @@
+# Everything a newcomer needs. Each target works in a clean clone, alone.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8080
+SHOP ?= demo-shop
+
+.PHONY: install demo test test-slow check bench format screenshots clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1" \
+		|| echo "uv is not to be had; pip goes on alone (slower)"
+	@if [ -x $(BIN)/uv ]; then \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev; \
+	else \
+		$(BIN)/python -m pip install --quiet -c constraints.txt -e . && \
+		$(BIN)/python -m pip install --quiet -c constraints.txt $$($(BIN)/python -c "import tomllib; print(' '.join(tomllib.load(open('pyproject.toml','rb'))['dependency-groups']['dev']))" | tr -d '"' | sed "s/[<>]/ &/2g; s/ //g"); \
+	fi
+	@touch $@
+
+# The core only, as a shop installs it: what `make demo` needs and nothing of what developers need.
+$(VENV)/.core: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1" \
+		|| echo "uv is not to be had; pip goes on alone (slower)"
+	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e .; \
+	else $(BIN)/python -m pip install --quiet -c constraints.txt -e .; fi
+	@touch $@
+
+demo: $(VENV)/.core
+	@$(BIN)/shelfwise --shop $(SHOP) demo --port $(PORT)
+
+test: install
+	$(BIN)/pytest
+
+check: install
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not slow and not browser"
+
+format: install
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks
+
+bench: install
+	@for name in next_basket top_n features; do $(BIN)/python -m benchmarks.$$name --help >/dev/null || exit 1; done
+	@cat benchmarks/README.md
+
+screenshots: install
+	$(BIN)/pytest -m browser tests/e2e
+
+clean:
+	rm -rf $(VENV) demo-shop .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
