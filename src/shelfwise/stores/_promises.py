@@ -32,10 +32,14 @@ class Entry:
 
 
 class EventLog(Protocol):
-    """The one log. Appends are durable when they return; nobody rewrites."""
+    """The one log. Appends are durable when they return; nobody rewrites, but to erase a person."""
 
     def append(self, stream: Stream, blobs: Sequence[bytes], *, at_us: int) -> Position:
         """Append batches in one durable commit; the position after the last. Raises StoreUnavailable."""
+        ...
+
+    def append_all(self, batches: Mapping[Stream, Sequence[bytes]], *, at_us: int) -> dict[Stream, Position]:
+        """Append to several streams in one durable commit; the new end of each. Raises StoreUnavailable."""
         ...
 
     def read(self, stream: Stream, after: Position, *, limit: int = 100) -> Sequence[Entry]:
@@ -43,11 +47,15 @@ class EventLog(Protocol):
         ...
 
     def end(self, stream: Stream) -> Position:
-        """The position after the newest batch; START if there is none."""
+        """The position after the newest batch ever appended; START if there was none."""
         ...
 
     def trim(self, stream: Stream, *, before_us: int) -> int:
-        """Forget batches appended before an instant; how many went."""
+        """Forget the oldest batches, up to the first one appended at ``before_us`` or later; how many went."""
+        ...
+
+    def rewrite(self, stream: Stream, blobs: Mapping[Position, bytes]) -> None:
+        """Replace stored batches, each under its own position: only to erase a person. Leaves no old bytes."""
         ...
 
     def close(self) -> None: ...

@@ -1,0 +1,11 @@
+"""The in-memory stores keep the same promises as the real ones."""
+
+from __future__ import annotations
+
+from contract.event_log_contract import EventLogContract
+from contract.memory import MemoryLog
+
+
+class TestMemoryLog(EventLogContract):
+    def make(self) -> MemoryLog:
+        return MemoryLog()
