@@ -1,0 +1,50 @@
+"""Writes the folder of a release: the layout that serving reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from shelfwise.domain import Shelf
+
+LAYOUT = 1  # grows when serving must read a release in another way
+
+
+def write_items(folder: Path, shelf: Shelf, n_items: int) -> None:
+    """``items.parquet``: the rows this release was fitted on, to be checked against the catalogue at opening."""
+    ids = shelf.item_id[:n_items]
+    table = pa.table({"row": pa.array(range(n_items), pa.int32()), "item_id": pa.array(ids, pa.string())})
+    pq.write_table(table, folder / "items.parquet", compression="zstd")
+
+
+def write_features(
+    folder: Path, *, needs: Sequence[str], signals: Sequence[str], fitted: Mapping[str, NDArray[np.float32]]
+) -> None:
+    """``features.json``: names in order and their hash; ``fitted/``: item columns that only a fit can know."""
+    schema = hashlib.sha256("\n".join([*needs, "--", *signals]).encode()).hexdigest()[:16]
+    _write_json(folder / "features.json", {"needs": list(needs), "signals": list(signals), "schema": schema})
+    (folder / "fitted").mkdir(exist_ok=True)
+    for name, column in fitted.items():
+        np.save(folder / "fitted" / f"{name}.npy", column, allow_pickle=False)
+
+
+def write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """``settings.json``: what the pipeline must know: ranker, sources with quotas, size of the pool."""
+    _write_json(folder / "settings.json", {"layout": LAYOUT, **settings})
+
+
+def write_packed(folder: Path, rows: NDArray[np.int32]) -> None:
+    """``packed.npy``: the last resort, best first."""
+    np.save(folder / "packed.npy", rows.astype(np.int32), allow_pickle=False)
+
+
+def _write_json(path: Path, body: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(body, indent=1, sort_keys=True))
