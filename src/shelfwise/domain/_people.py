@@ -48,6 +48,7 @@ class PersonState:
     country: str | None = None  # of the newest event that named one
     opted_out: bool = False  # asked not to be tracked nor personalised
     version: int = 0  # grows with each change: what a cached slate depends on
+    country_at_us: int = 0  # when that newest event occurred; orders countries that arrive late
 
     def __post_init__(self) -> None:
         if self.lines.dtype != LINE:

@@ -1,0 +1,163 @@
+"""A person's history: hashed, packed to a blob, merged. A pure function of the set of their events."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.domain import (
+    EVENT_CODES,
+    LINE,
+    MAX_HISTORY,
+    NOBODY,
+    Event,
+    EventLine,
+    InvalidInput,
+    PersonState,
+)
+from shelfwise.features._merging import interleave, keep_fresh
+
+DEVICE_CODES: dict[str, int] = {"desktop": 1, "mobile": 2, "tablet": 3, "app": 4, "tv": 5}
+OTHER_DEVICE = 255  # named, but none of the above; 0 is unknown
+
+_NO_ITEM = (EventLine("", 0),)  # an event without items still leaves one line: when, and what kind
+_UNKNOWN_PRICE = -1
+
+
+def event_hash(text: str) -> int:
+    """First 8 bytes of blake2b of the UTF-8 text, little-endian, signed: the same on every host, for ever."""
+    return int.from_bytes(blake2b(text.encode()).digest()[:8], "little", signed=True)
+
+
+def device_code(device: str | None) -> int:
+    """Code of a device as lines and blobs carry it: 0 unknown, 255 another."""
+    return 0 if device is None else DEVICE_CODES.get(device.lower(), OTHER_DEVICE)
+
+
+def history_lines(
+    events: Sequence[Event], row_of: Callable[[str], int]
+) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+    """All lines of many events, in their order, and for each line the index of its event.
+
+    ``row_of`` gives the item row, -1 where there is none. An event without items gives one line of item -1.
+    Returns ``(N,)`` of dtype ``LINE`` and ``(N,)`` indexes into ``events``.
+    """
+    sizes = np.fromiter((len(event.lines) or 1 for event in events), np.int64, len(events))
+    owner = np.repeat(np.arange(len(events)), sizes)
+    each = list(chain.from_iterable(event.lines or _NO_ITEM for event in events))
+    lines = np.empty(len(each), LINE)
+    lines["at_us"] = _column(np.int64, [event.occurred_us for event in events])[owner]
+    lines["event_hash"] = _column(np.int64, [event_hash(event.event_id) for event in events])[owner]
+    lines["order_hash"] = _column(np.int64, [event_hash(e.order_id or e.event_id) for e in events])[owner]
+    lines["event"] = _column(np.uint8, [EVENT_CODES[event.event] for event in events])[owner]
+    lines["device"] = _column(np.uint8, [device_code(event.context.device) for event in events])[owner]
+    lines["line"] = np.arange(len(each)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    lines["item"] = [row_of(line.item_id) if line.item_id else -1 for line in each]
+    lines["quantity"] = [line.quantity for line in each]
+    lines["price_minor"] = [_UNKNOWN_PRICE if line.price_minor is None else line.price_minor for line in each]
+    return lines, owner
+
+
+def pack_state(state: PersonState) -> bytes:
+    """One blob: a header, the country, the lines. ``unpack_state`` reads it back without copying."""
+    country = (state.country or "").encode()
+    known, first = state.first_seen_us is not None, state.first_seen_us or 0
+    flags = state.opted_out | known << 1
+    head = _HEAD.pack(_LAYOUT, flags, len(country), state.version, first, state.country_at_us)
+    return b"".join((head, country, state.lines.tobytes()))
+
+
+def unpack_state(blob: bytes | memoryview | None) -> PersonState:
+    """The state in a blob; NOBODY for None. ``lines`` is a read-only view of the blob's memory.
+
+    Raises InvalidInput for a blob of another layout: it must be rebuilt from the log.
+    """
+    if blob is None:
+        return NOBODY
+    if len(blob) < _HEAD.size or blob[0] != _LAYOUT:
+        raise InvalidInput(f"person blob has layout {bytes(blob[:1])!r}; expected {_LAYOUT}")
+    _, flags, width, version, first, country_at_us = _HEAD.unpack_from(blob)
+    start = _HEAD.size + width
+    country = str(blob[_HEAD.size : start], "utf-8") if width else None
+    lines = np.frombuffer(blob, LINE, offset=start)
+    return PersonState(lines, first if flags & 2 else None, country, bool(flags & 1), version, country_at_us)
+
+
+def merge_state(
+    state: PersonState,
+    lines: NDArray[np.void],
+    *,
+    first_seen_us: int | None = None,
+    country: str | None = None,
+    country_at_us: int = 0,
+) -> PersonState:
+    """The state with these lines in it. Lines it holds already change nothing, in any order or batching.
+
+    A line is known by (event_hash, line); only the newest ``MAX_HISTORY`` stay. The same object comes back
+    if nothing changed, else one of the next ``version``.
+
+    Args:
+        state: What was known before.
+        lines: New lines of dtype ``LINE``, in any order.
+        first_seen_us: Instant of the earliest of the new events; the earliest line if not given.
+        country: Of the newest of the new events that named one.
+        country_at_us: When that event occurred.
+    """
+    fresh = fresh_lines(state, lines)
+    if first_seen_us is None and len(lines):
+        first_seen_us = int(lines["at_us"].min())
+    first = _earliest(state.first_seen_us, first_seen_us)
+    place = max(_place(state), (country_at_us, country) if country else _NOWHERE)
+    if len(fresh) == 0 and first == state.first_seen_us and place == _place(state):
+        return state
+    merged = newest_of(state.lines, fresh)
+    return PersonState(merged, first, place[1] or None, state.opted_out, state.version + 1, place[0])
+
+
+def join_states(states: Iterable[PersonState]) -> PersonState:
+    """One person of several states: a known user and the anonymous visitors that turned out to be them."""
+    joined, *others = list(states) or [NOBODY]
+    for other in others:
+        lines = newest_of(joined.lines, other.lines)
+        first = _earliest(joined.first_seen_us, other.first_seen_us)
+        at_us, country = max(_place(joined), _place(other))
+        opted_out, version = joined.opted_out or other.opted_out, joined.version + other.version
+        joined = PersonState(lines, first, country or None, opted_out, version, at_us)
+    return joined
+
+
+def fresh_lines(state: PersonState, lines: NDArray[np.void]) -> NDArray[np.void]:
+    """Those of ``lines`` that the state does not hold yet, each once, newest first."""
+    fresh = np.empty(len(lines), LINE)
+    return fresh[: keep_fresh(state.lines, lines, fresh)]
+
+
+def newest_of(one: NDArray[np.void], two: NDArray[np.void]) -> NDArray[np.void]:
+    """Two histories, each newest first, as one: each line once, at most ``MAX_HISTORY``."""
+    if len(two) == 0:
+        return one
+    out = np.empty(min(len(one) + len(two), MAX_HISTORY), LINE)
+    return out[: interleave(one, two, out)]
+
+
+# Layout number, flags, bytes of the country, version, first_seen_us, country_at_us.
+_HEAD = struct.Struct("<BBBxIqq")
+_LAYOUT = 1
+_NOWHERE = (0, "")
+
+
+def _column(dtype: type, values: list[int]) -> NDArray[np.int64]:
+    return np.array(values, dtype)
+
+
+def _place(state: PersonState) -> tuple[int, str]:
+    return state.country_at_us, state.country or ""
+
+
+def _earliest(one: int | None, two: int | None) -> int | None:
+    return two if one is None else one if two is None else min(one, two)

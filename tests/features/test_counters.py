@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shelfwise.domain import CART, DAY_US, HOUR_US, LINE, NOBODY, PURCHASE, REFUND, VIEW, window_before
+from shelfwise.features import EFFECT, ItemCounters, Rolling, line_effects, merge_state
+
+NOW = 1_000 * DAY_US + 5 * HOUR_US
+WEEK = Rolling("week", PURCHASE, "count", 7 * DAY_US)
+DAY = Rolling("day", PURCHASE, "count", DAY_US)
+HOUR = Rolling("hour", VIEW, "count", HOUR_US)
+ACTORS = Rolling("actors", PURCHASE, "actors", 30 * DAY_US)
+FIRST = Rolling("first", PURCHASE, "first_buyers", 30 * DAY_US)
+PIECES = Rolling("pieces", PURCHASE, "quantity", 7 * DAY_US)
+YEAR_AGO = Rolling("year_ago", PURCHASE, "count", 14 * DAY_US, lag_us=350 * DAY_US)
+SPECS = (WEEK, DAY, HOUR, ACTORS, FIRST, PIECES, YEAR_AGO)
+
+
+def effects(*rows: tuple[int, int, int]) -> np.ndarray:
+    """(item, event, at_us), a quantity of 3, first of its day."""
+    made = np.zeros(len(rows), EFFECT)
+    for row, (item, event, at_us) in zip(made, rows, strict=True):
+        row["item"], row["event"], row["at_us"], row["lines"], row["quantity"] = item, event, at_us, 1, 3
+        row["actor"] = 1
+    return made
+
+
+def count(counters: ItemCounters, name: str, item: int = 0) -> int:
+    column = counters.columns()[name]
+    return int(column[item]) if item < len(column) else 0
+
+
+@pytest.mark.parametrize(("spec", "width"), [(WEEK, 7 * DAY_US), (DAY, DAY_US)])
+def test_a_window_holds_its_floored_start_and_not_its_end(spec: Rolling, width: int) -> None:
+    start = window_before(NOW, width).start_us
+    counters = ItemCounters(SPECS, NOW)
+    counters.add_effects(effects((0, PURCHASE, start - 1), (0, PURCHASE, NOW)))
+    assert count(counters, spec.name) == 0
+    counters.add_effects(effects((0, PURCHASE, start), (0, PURCHASE, NOW - 1)))
+    assert count(counters, spec.name) == 2
+
+
+def test_what_lies_in_the_future_is_counted_when_its_time_has_passed() -> None:
+    counters = ItemCounters(SPECS, NOW)
+    counters.add_effects(effects((0, PURCHASE, NOW + 5)))
+    assert count(counters, "week") == 0
+    counters.advance(NOW + 5)
+    assert count(counters, "week") == 0
+    counters.advance(NOW + 6)
+    assert count(counters, "week") == 1
+
+
+def test_quantity_adds_up_pieces_and_other_events_are_not_counted() -> None:
+    counters = ItemCounters(SPECS, NOW)
+    counters.add_effects(
+        effects((1, PURCHASE, NOW - 1), (1, PURCHASE, NOW - 2), (1, REFUND, NOW - 3), (1, 9, NOW - 3))
+    )
+    assert (count(counters, "pieces", 1), count(counters, "week", 1)) == (6, 2)
+
+
+def test_a_lagged_window_is_whole_buckets() -> None:
+    day = NOW // DAY_US
+    inside = [(day - 364) * DAY_US, (day - 350) * DAY_US - 1]
+    outside = [(day - 364) * DAY_US - 1, (day - 350) * DAY_US]
+    counters = ItemCounters(SPECS, NOW)
+    counters.add_effects(effects(*((0, PURCHASE, at) for at in inside + outside)))
+    assert count(counters, "year_ago") == 2
+
+
+def test_first_seen_and_last_bought_are_kept_for_ever() -> None:
+    counters = ItemCounters(SPECS, NOW)
+    counters.add_effects(effects((2, PURCHASE, 7), (2, VIEW, 3), (2, PURCHASE, 5), (1, VIEW, 9)))
+    assert counters.columns()["item__first_us"].tolist() == [0, 9, 3]
+    assert counters.columns()["item__purchase__last_us"].tolist() == [0, 0, 7]
+
+
+ROW = st.tuples(
+    st.integers(0, 3),
+    st.sampled_from([VIEW, CART, PURCHASE, REFUND]),
+    st.integers(NOW - 400 * DAY_US, NOW + 3 * DAY_US),
+)
+
+
+def recount(rows, now: int) -> dict[str, list[int]]:
+    """Each window counted anew from all rows."""
+    found = {}
+    for spec in SPECS:
+        if spec.lag_us:
+            span = range((now - spec.lag_us - spec.width_us) // DAY_US, (now - spec.lag_us) // DAY_US)
+            inside = [row for row in rows if row[2] // DAY_US in span]
+        else:
+            inside = [row for row in rows if row[2] in window_before(now, spec.width_us)]
+        weight = {"count": 1, "quantity": 3, "actors": 1, "first_buyers": 0}[spec.how]
+        found[spec.name] = [
+            sum(weight for row in inside if row[:2] == (item, spec.event)) for item in range(4)
+        ]
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(ROW, max_size=40),
+    st.lists(st.integers(0, 40 * DAY_US), max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_sliding_windows_equal_a_recount_in_any_order_and_after_a_restart(rows, steps, random) -> None:
+    shuffled = random.sample(rows, len(rows))
+    store: dict[bytes, bytes] = {}
+    counters, now = ItemCounters(SPECS, NOW), NOW
+    for place, step in enumerate([0, *steps]):
+        now += step
+        counters.advance(now)
+        counters.add_effects(effects(*shuffled[place :: len(steps) + 1]))
+        for key, blob in counters.dump().items():
+            store.pop(key, None) if blob is None else store.update({key: blob})
+    again = ItemCounters(SPECS, now)
+    again.load(store)
+    for one in (counters, again):
+        one.advance(now + 1)
+        expected = recount(rows, now + 1)
+        assert {name: [count(one, name, item) for item in range(4)] for name in expected} == expected
+    for name in ("item__first_us", "item__purchase__last_us"):
+        assert [count(again, name, item) for item in range(4)] == [
+            count(counters, name, item) for item in range(4)
+        ]
+
+
+def test_blobs_of_buckets_that_no_window_holds_are_deleted() -> None:
+    counters = ItemCounters(SPECS, NOW)
+    counters.add_effects(effects((0, PURCHASE, NOW - 1)))
+    kept = {key for key, blob in counters.dump().items() if blob is not None}
+    counters.advance(NOW + 400 * DAY_US)
+    gone = {key for key, blob in counters.dump().items() if blob is None}
+    assert len(kept - gone) == 1  # the item's first and last instants stay for ever
+
+
+def test_many_small_dumps_are_written_anew_as_one() -> None:
+    counters = ItemCounters(SPECS, NOW)
+    store: dict[bytes, bytes] = {}
+    for step in range(200):
+        counters.add_effects(effects((step % 3, PURCHASE, NOW - 1 - step)))
+        for key, blob in counters.dump().items():
+            store.pop(key, None) if blob is None else store.update({key: blob})
+    assert len(store) < 120
+    again = ItemCounters(SPECS, NOW)
+    again.load(store)
+    assert [count(again, "week", item) for item in range(3)] == [67, 67, 66]
+
+
+def lines(*rows: tuple[int, int, int]) -> np.ndarray:
+    made = np.zeros(len(rows), LINE)
+    for number, (row, (item, event, at_us)) in enumerate(zip(made, rows, strict=True)):
+        row["item"], row["event"], row["at_us"], row["event_hash"] = item, event, at_us, at_us * 100 + item
+        row["line"], row["quantity"] = number, 1
+    return made
+
+
+def test_a_person_counts_once_a_day_and_buys_for_the_first_time_once() -> None:
+    found = line_effects(NOBODY, lines((7, PURCHASE, 10), (7, PURCHASE, 20), (7, PURCHASE, DAY_US + 5)))
+    assert found["actor"].tolist() == [1, 0, 1]
+    assert found["first_buyer"].tolist() == [1, 0, 0]
+
+
+def test_a_late_purchase_takes_the_first_buyer_mark() -> None:
+    known = merge_state(NOBODY, lines((7, PURCHASE, 5 * DAY_US)))
+    found = line_effects(known, lines((7, PURCHASE, 3 * DAY_US)))
+    assert found[["at_us", "lines", "first_buyer"]].tolist() == [(3 * DAY_US, 1, 1), (5 * DAY_US, 0, -1)]
+
+
+def test_lines_already_known_have_no_effect() -> None:
+    known = merge_state(NOBODY, lines((7, PURCHASE, 5)))
+    assert len(line_effects(known, lines((7, PURCHASE, 5)))) == 0
+
+
+PERSONAL = st.tuples(
+    st.integers(0, 2), st.sampled_from([VIEW, PURCHASE]), st.integers(NOW - 5 * DAY_US, NOW - 1)
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(PERSONAL, max_size=25, unique_by=lambda row: row[2]),
+    st.randoms(use_true_random=False),
+    st.integers(1, 6),
+)
+def test_actors_and_first_buyers_do_not_depend_on_the_order_of_arrival(rows, random, batches) -> None:
+    counters, state = ItemCounters(SPECS, NOW), NOBODY
+    whole = lines(*rows)
+    arrivals = whole[random.sample(range(len(rows)), len(rows))]
+    for batch in range(batches):
+        part = arrivals[batch::batches]
+        counters.add_effects(line_effects(state, part))
+        state = merge_state(state, part)
+    bought = [(item, at) for item, event, at in rows if event == PURCHASE]
+    days = {(item, at // DAY_US) for item, at in bought}
+    for item in range(3):
+        assert count(counters, "actors", item) == sum(1 for other, _ in days if other == item)
+        assert count(counters, "first", item) == len({other for other, _ in bought if other == item})
+        first = [at for other, at in bought if other == item]
+        assert not first or counters._buckets[DAY_US][min(first) // DAY_US] is not None
