@@ -1,0 +1,121 @@
+"""What commands share: the shop they speak of, tables for people, JSON for machines, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shelfwise.domain import InvalidInput, NotFound, ShelfwiseError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from shelfwise.app.shop import Shop
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Which shop a command speaks of."""
+
+    folder: Path
+    quiet: bool
+
+    @classmethod
+    def from_options(
+        cls,
+        context: typer.Context,
+        shop: Annotated[
+            Path,
+            typer.Option(envvar="SHELFWISE_SHOP", help="Folder of the shop.", show_default="this folder"),
+        ] = Path(),
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+        version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    ) -> None:
+        """Choose the shop."""
+        if version:
+            from shelfwise import __version__
+
+            typer.echo(__version__)
+            raise typer.Exit
+        context.obj = cls(shop, quiet)
+
+
+def state_of(context: typer.Context) -> State:
+    """The options given before the command."""
+    state: State = context.find_root().obj
+    return state
+
+
+@contextmanager
+def open_shop(context: typer.Context) -> Iterator[Shop]:
+    """The shop of this command, closed afterwards."""
+    from shelfwise.app.shop import Shop
+
+    shop = Shop.open(state_of(context).folder)
+    try:
+        yield shop
+    finally:
+        shop.close()
+
+
+def progress_console(context: typer.Context) -> Console:
+    """Speaks on stderr, and only to a person who did not ask for quiet."""
+    return Console(stderr=True, quiet=state_of(context).quiet)
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
+    """Rows as a table, or as a JSON list."""
+    if as_json:
+        show_json(list(rows))
+        return
+    if not rows:
+        print(f"no {title or 'rows'}", file=sys.stderr)
+        return
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(title=title or None, title_justify="left")
+    for name in names:
+        numeric = all(isinstance(row.get(name), int | float) for row in rows if row.get(name) is not None)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    Console().print(table)
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(document, indent=1, default=str, ensure_ascii=False))
+
+
+def pairs(texts: Iterable[str], *, option: str) -> dict[str, str]:
+    """``source=field`` options as a mapping. Raises InvalidInput."""
+    split = [text.partition("=") for text in texts]
+    for text, (left, _, right) in zip(texts, split, strict=True):
+        if not left or not right:
+            raise InvalidInput(f"{option} is {text!r}; expected source=field")
+    return {left: right for left, _, right in split}
+
+
+def exit_code(trouble: ShelfwiseError) -> int:
+    """Who can fix it, as a number."""
+    if isinstance(trouble, NotFound):
+        return 4
+    if isinstance(trouble, InvalidInput):
+        return 3
+    return 5 if isinstance(trouble, StoreUnavailable) else 1
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

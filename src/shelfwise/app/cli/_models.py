@@ -1,0 +1,181 @@
+"""Commands about models: train, evaluate, recommend, explain, features, releases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shelfwise.app.cli._common import JsonFlag, open_shop, progress_console, show, show_json
+
+features = typer.Typer(help="The feature catalogue.", no_args_is_help=True)
+releases = typer.Typer(help="The model registry.", no_args_is_help=True)
+Items = Annotated[
+    list[str] | None, typer.Option("--item", help="What the shopper looks at or holds in the cart.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands under the root."""
+    app.command()(train)
+    app.command()(evaluate)
+    app.command()(recommend)
+    app.command()(explain)
+    app.add_typer(features, name="features")
+    app.add_typer(releases, name="releases")
+
+
+def train(
+    context: typer.Context,
+    only: Annotated[str | None, typer.Option(help="Fit this source or ranker alone and judge it.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fit on history as of now, judge on held-back time, publish if the gate is passed."""
+    console = progress_console(context)
+    with open_shop(context) as shop:
+        report = shop.train(
+            only=only, told=lambda job, seconds: console.print(f"{job:<12} {seconds:6.1f} s", style="dim")
+        )
+    if as_json:
+        show_json(report)
+    else:
+        show(report["judged"], as_json=False, title=f"judged on {report['held_back']}")
+        typer.echo(f"{report['release'] or 'not published'}: {'; '.join(report['verdict'])}")
+    if not report["passed"]:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    context: typer.Context,
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained report.")] = None,
+    days: Annotated[int, typer.Option(help="Days held back.", min=1)] = 14,
+    as_json: JsonFlag = False,
+) -> None:
+    """Split by time, full catalogue: every strategy, the rankers and the plain baselines."""
+    with open_shop(context) as shop, progress_console(context).status("evaluating"):
+        report = shop.evaluate(days=days, html=html)
+    show_json(report) if as_json else show(report["judged"], as_json=False, title=report["held_back"])
+
+
+def recommend(
+    context: typer.Context,
+    user: Annotated[str | None, typer.Option(help="Known user.")] = None,
+    n: Annotated[int, typer.Option(help="How many.", min=1, max=100)] = 10,
+    strategy: Annotated[str, typer.Option(help="auto or one source.")] = "auto",
+    placement: Annotated[str, typer.Option(help="Which place on the pages.")] = "home",
+    item: Items = None,
+    where: Annotated[str | None, typer.Option("--filter", help='Filter, e.g. "price < 15".')] = None,
+    seen: Annotated[str | None, typer.Option(help="keep or exclude what was bought.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """One answer on the terminal, with reasons.
+
+    Example: shelfwise recommend --user 17850 --n 5
+    """
+    with open_shop(context) as shop:
+        answer = shop.recommend(
+            user_id=user,
+            n=n,
+            strategy=strategy,
+            placement=placement,
+            items=item or [],
+            filter=where,
+            seen=seen,
+        )
+    if as_json:
+        show_json(answer)
+        return
+    rows = [
+        {
+            "#": row["position"],
+            "item": row["item_id"],
+            "title": row.get("title", ""),
+            "score": row["score"],
+            "sources": row["sources"],
+            "why": "; ".join(reason["text"] for reason in row["reasons"]),
+        }
+        for row in answer["items"]
+    ]
+    show(rows, as_json=False, title=f"{answer['recommendation_id']} · release {answer['release']}")
+
+
+def explain(
+    context: typer.Context,
+    item: Annotated[str, typer.Argument(help="The item in question.")],
+    user: Annotated[str | None, typer.Option(help="Known user.")] = None,
+    placement: Annotated[str, typer.Option(help="Which place on the pages.")] = "home",
+) -> None:
+    """Why this item is, or is not, recommended to this person."""
+    with open_shop(context) as shop:
+        show_json(shop.explain(item_id=item, user_id=user, placement=placement))
+
+
+@features.command("list")
+def features_list(as_json: JsonFlag = False) -> None:
+    """All features with meaning, unit and freshness."""
+    from shelfwise.app._features import catalogue_rows
+
+    show(catalogue_rows(), as_json=as_json)
+
+
+@features.command("show")
+def features_show(name: Annotated[str, typer.Argument(help="Name of a feature.")]) -> None:
+    """One feature with its SQL."""
+    from shelfwise.app._features import feature_document
+
+    show_json(feature_document(name))
+
+
+@features.command("compute")
+def features_compute(
+    context: typer.Context,
+    user: Annotated[str, typer.Option(help="Known user.")],
+    item: Annotated[list[str], typer.Option("--item", help="Items to compute for.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """The features of a person and items as of now, as the request would assemble them."""
+    with open_shop(context) as shop:
+        show(shop.features(user_id=user, items=item), as_json=as_json)
+
+
+@features.command("check")
+def features_check(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Check ranges and absent values against the declarations. Exit code 1 if one fails."""
+    with open_shop(context) as shop:
+        rows = shop.check_features()
+    show(rows, as_json=as_json)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+@releases.command("list")
+def releases_list(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Releases, newest first."""
+    with open_shop(context) as shop:
+        show(shop.releases(), as_json=as_json)
+
+
+@releases.command("show")
+def releases_show(
+    context: typer.Context, release: Annotated[str, typer.Argument(help="Id or alias.")]
+) -> None:
+    """The manifest of a release."""
+    with open_shop(context) as shop:
+        show_json(shop.release(release))
+
+
+@releases.command("promote")
+def releases_promote(
+    context: typer.Context, release: Annotated[str, typer.Argument(help="Id of a release.")]
+) -> None:
+    """Make a release the champion."""
+    with open_shop(context) as shop:
+        typer.echo(shop.promote(release))
+
+
+@releases.command("rollback")
+def releases_rollback(context: typer.Context) -> None:
+    """Go back to the champion before."""
+    with open_shop(context) as shop:
+        typer.echo(shop.rollback())
