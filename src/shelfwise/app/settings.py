@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from shelfwise.domain import InvalidInput, Settings, exponent
+from shelfwise.training.settings import TrainingSettings
 
 FILE_NAME = "shelfwise.toml"
 ENV_PREFIX = "SHELFWISE__"
@@ -113,38 +114,6 @@ PLACEMENTS = {
 }
 
 
-class TrainingSection(Settings):
-    """How a release is made."""
-
-    window_days: int = Field(14, ge=1, le=90)
-    """Days of outcomes that one training window looks at, and that the judge holds back."""
-
-    n_windows: int = Field(8, ge=1, le=52)
-    """Past windows the ranker learns from. More is slower and less up to date."""
-
-    pool_size: int = Field(200, ge=20, le=2_000)
-    """Candidates per query, in training and in serving."""
-
-    max_queries: int = Field(2_000, ge=50)
-    """People sampled per window; all of them if there are fewer."""
-
-    threads: int = Field(0, ge=0, le=256)
-    """Threads to train with; 0 uses all cores."""
-
-    memory_mb: int = Field(1_000, ge=200)
-    """What the batch engine may use before it spills to disk."""
-
-    seed: int = Field(0, ge=0)
-    """Makes a training repeatable."""
-
-    origins: tuple[Literal["real", "simulated", "test"], ...] = ("real",)
-    """Whose events to learn from."""
-
-    gate_tolerance: float = Field(0.05, ge=0, le=1)
-    """A release may be judged this share worse than the champion on the same held-back time, and still go live.
-    0 demands that it never is; noise then blocks half of all retrainings."""
-
-
 class ComponentSections(Settings):
     """Settings of learned parts, by name; each part checks its own."""
 
@@ -173,7 +142,7 @@ class ShopSettings(ComponentSections):
     keep: KeepSection = KeepSection()
     """How long things are kept."""
 
-    training: TrainingSection = TrainingSection()
+    training: TrainingSettings = TrainingSettings()
     """How a release is made."""
 
     placements: dict[str, PlacementSection] = Field(default_factory=lambda: dict(PLACEMENTS))
