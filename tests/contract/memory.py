@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from shelfwise.domain import InvalidField
 from shelfwise.stores import START, Entry, Position, Stream
 
 
@@ -45,3 +46,47 @@ class MemoryLog:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+class MemoryState:
+    """``StateStore``: two dicts."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, bytes] = {}
+        self._positions: dict[str, Position] = {}
+        self.needs_rebuild = True
+
+    def mark_built(self) -> None:
+        self.needs_rebuild = False
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        _check_keys(keys)
+        return [self._values.get(key) for key in keys]
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return iter(sorted(pair for pair in self._values.items() if pair[0].startswith(prefix)))
+
+    def commit(self, changes: Mapping[bytes, bytes | None], positions: Mapping[str, Position]) -> None:
+        _check_keys(changes)
+        self._values.update({key: value for key, value in changes.items() if value is not None})
+        for key in [key for key, value in changes.items() if value is None]:
+            self._values.pop(key, None)
+        self._positions.update(positions)
+
+    def position(self, name: str) -> Position:
+        return self._positions.get(name, START)
+
+    def clear(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _check_keys(keys: Sequence[bytes] | Mapping[bytes, bytes | None]) -> None:
+    for key in keys:
+        if not 1 <= len(key) <= 511:
+            raise InvalidField("key", key, "1 to 511 bytes")

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from contract.event_log_contract import EventLogContract
-from contract.memory import MemoryLog
+from contract.memory import MemoryLog, MemoryState
+from contract.state_store_contract import StateStoreContract
 
 
 class TestMemoryLog(EventLogContract):
     def make(self) -> MemoryLog:
         return MemoryLog()
+
+
+class TestMemoryState(StateStoreContract):
+    def make(self) -> MemoryState:
+        return MemoryState()

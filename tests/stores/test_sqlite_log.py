@@ -66,7 +66,7 @@ def numbers(log: SqliteLog) -> list[int]:
 
 def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     path, acknowledged = tmp_path / "log.sqlite", 0
-    for round_ in range(5):
+    for round_ in range(4):
         with python(APPENDING, path, acknowledged) as writer:
             assert writer.stdout
             for line in writer.stdout:

@@ -69,7 +69,7 @@ class StateStore(Protocol):
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
 
     def scan(self, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
-        """All pairs whose key starts with ``prefix``, in key order."""
+        """All pairs whose key starts with ``prefix``, in key order; not of one moment if others commit."""
         ...
 
     def commit(self, changes: Mapping[bytes, bytes | None], positions: Mapping[str, Position]) -> None:
@@ -78,6 +78,19 @@ class StateStore(Protocol):
 
     def position(self, name: str) -> Position:
         """What was last committed under ``name``; START if never."""
+        ...
+
+    @property
+    def needs_rebuild(self) -> bool:
+        """True until ``mark_built``: it is new, or was found damaged and emptied."""
+        ...
+
+    def mark_built(self) -> None:
+        """The fold has caught up: what is here is complete."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything, positions too; ``needs_rebuild`` from now on. Readers go on."""
         ...
 
     def close(self) -> None: ...
