@@ -3,6 +3,7 @@
 from shelfwise.features._counters import PREFIX as COUNTERS_PREFIX
 from shelfwise.features._counters import ItemCounters, Rolling
 from shelfwise.features._effects import EFFECT, line_effects
+from shelfwise.features._fold import fold_people
 from shelfwise.features._history import (
     DEVICE_CODES,
     device_code,
@@ -25,6 +26,7 @@ __all__ = [
     "device_code",
     "event_hash",
     "event_lines",
+    "fold_people",
     "history_lines",
     "join_states",
     "line_effects",

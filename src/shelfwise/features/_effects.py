@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shelfwise.domain import CART, DAY_US, LINE, MAX_HISTORY, PURCHASE, REFUND, VIEW, PersonState
+from shelfwise.domain import DAY_US, LINE, MAX_HISTORY, PURCHASE, REFUND, VIEW, PersonState
 from shelfwise.features._history import fresh_lines
 from shelfwise.features._merging import Lines, older
 
@@ -42,29 +42,44 @@ def line_effects(state: PersonState, lines: NDArray[np.void]) -> NDArray[np.void
 def effects_of(held: NDArray[np.void], fresh: NDArray[np.void]) -> NDArray[np.void]:
     """``line_effects`` of lines already found to be fresh (newest first, each once, none held)."""
     effects = np.zeros(2 * len(fresh), EFFECT)
-    union = np.empty(len(held) + len(fresh), LINE)
-    return effects[: _effects(held, fresh, union, np.zeros(len(union), np.bool_), effects)]
+    return effects[: note_effects(held, fresh, effects)]
 
 
 @njit(cache=True)
-def _effects(held: Lines, fresh: Lines, union: Lines, known: NDArray[np.bool_], effects: Any) -> int:
-    """Insert fresh lines, oldest first, into the held ones and note what each changes."""
-    _spread(held, fresh, union, known)
+def note_effects(held: Lines, fresh: Lines, effects: Any) -> int:
+    """Insert fresh lines, oldest first, into the held ones and note in ``effects`` what each changes; how many."""
+    near = _reach(held, fresh)
+    union = np.empty(near + len(fresh), LINE)
+    known = np.empty(len(union), np.bool_)
+    held = held[:near]
+    _lay_out(held, fresh, union, known)
+    bought = np.empty(
+        len(union), np.int32
+    )  # the item of a known purchase, else -1: narrow, so quick to search
+    for place in range(len(union)):
+        bought[place] = union[place].item if known[place] and union[place].event == PURCHASE else -1
     count = 0
     for place in range(len(union) - 1, -1, -1):
         line = union[place]
         if known[place]:
             continue
         known[place] = True
-        if line.item < 0 or line.event not in (VIEW, CART, PURCHASE, REFUND):
+        if line.item < 0 or line.event < VIEW or line.event > REFUND:
             continue
-        effects[count].at_us, effects[count].item, effects[count].event = line.at_us, line.item, line.event
-        effects[count].lines, effects[count].quantity = 1, line.quantity
-        effects[count].actor = _alone_that_day(union, known, place)
+        one = effects[count]
+        one.at_us, one.item, one.event, one.lines, one.quantity = (
+            line.at_us,
+            line.item,
+            line.event,
+            1,
+            line.quantity,
+        )
+        one.actor = _alone_that_day(union, known, place)
         count += 1
         if line.event == PURCHASE:
-            before, after = _buys_beside(union, known, place)
-            effects[count - 1].first_buyer = before < 0
+            before, after = _beside(bought, line.item, place)
+            bought[place] = line.item
+            one.first_buyer = before < 0
             if after >= 0 and (before < 0 or before - after > MAX_HISTORY):
                 effects[count].at_us, effects[count].item = union[after].at_us, line.item
                 effects[count].event, effects[count].first_buyer = PURCHASE, -1
@@ -73,12 +88,26 @@ def _effects(held: Lines, fresh: Lines, union: Lines, known: NDArray[np.bool_], 
 
 
 @njit(cache=True)
-def _spread(held: Lines, fresh: Lines, union: Lines, known: NDArray[np.bool_]) -> None:
+def _reach(held: Lines, fresh: Lines) -> int:
+    """How many held lines can matter: all for a purchase, else those back to the start of the oldest fresh day."""
+    if len(fresh) == 0:
+        return 0
+    for at in range(len(fresh)):
+        if fresh[at].event == PURCHASE:
+            return len(held)
+    start = fresh[len(fresh) - 1].at_us // DAY_US * DAY_US
+    near = 0
+    while near < len(held) and held[near].at_us >= start:
+        near += 1
+    return near
+
+
+@njit(cache=True)
+def _lay_out(held: Lines, fresh: Lines, union: Lines, known: NDArray[np.bool_]) -> None:
     i = j = 0
     for place in range(len(union)):
-        take_held = j == len(fresh) or (i < len(held) and older(fresh[j], held[i]))
-        known[place] = take_held
-        if take_held:
+        known[place] = j == len(fresh) or (i < len(held) and older(fresh[j], held[i]))
+        if known[place]:
             union[place] = held[i]
             i += 1
         else:
@@ -90,31 +119,35 @@ def _spread(held: Lines, fresh: Lines, union: Lines, known: NDArray[np.bool_]) -
 def _alone_that_day(lines: Lines, known: NDArray[np.bool_], place: int) -> bool:
     """No other known line of the same item, event and UTC day."""
     one = lines[place]
-    day = one.at_us // DAY_US
-    for at in range(place + 1, len(lines)):
-        if lines[at].at_us // DAY_US != day:
-            break
-        if known[at] and lines[at].item == one.item and lines[at].event == one.event:
-            return False
-    for at in range(place - 1, -1, -1):
-        if lines[at].at_us // DAY_US != day:
-            break
-        if known[at] and lines[at].item == one.item and lines[at].event == one.event:
-            return False
+    start = one.at_us // DAY_US * DAY_US
+    for step in (1, -1):
+        at = place + step
+        while 0 <= at < len(lines) and start <= lines[at].at_us < start + DAY_US:
+            if lines[at].item == one.item and lines[at].event == one.event and known[at]:
+                return False
+            at += step
     return True
 
 
 @njit(cache=True)
-def _buys_beside(lines: Lines, known: NDArray[np.bool_], place: int) -> tuple[int, int]:
-    """Places of the nearest known purchases of the same item, older and newer, within MAX_HISTORY lines; or -1."""
-    item = lines[place].item
+def _beside(bought: NDArray[np.int32], item: int, place: int) -> tuple[int, int]:
+    """Places of the nearest purchases of the item, older and newer, within MAX_HISTORY lines; -1 where none."""
     before = after = -1
-    for at in range(place + 1, min(place + MAX_HISTORY + 1, len(lines))):
-        if lines[at].item == item and lines[at].event == PURCHASE and known[at]:
+    stop = min(place + MAX_HISTORY + 1, len(bought))
+    at = place + 1
+    while at < stop and before < 0:
+        block = min(at + 64, stop)
+        found = False
+        for one in range(at, block):  # no early exit inside a block: so it is compiled to wide instructions
+            found |= bought[one] == item
+        if found:
             before = at
-            break
-    for at in range(place - 1, max(place - MAX_HISTORY - 1, -1), -1):
-        if lines[at].item == item and lines[at].event == PURCHASE and known[at]:
+            while bought[before] != item:
+                before += 1
+        at = block
+    at = place - 1
+    while at >= max(place - MAX_HISTORY, 0) and after < 0:
+        if bought[at] == item:
             after = at
-            break
+        at -= 1
     return before, after

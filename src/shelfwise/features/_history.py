@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,13 +64,52 @@ def history_lines(
     return lines, owner
 
 
+class Head(NamedTuple):
+    """What a blob says of a person beside the lines."""
+
+    first_seen_us: int | None = None
+    country: str | None = None
+    opted_out: bool = False
+    version: int = 0
+    country_at_us: int = 0
+    size: int = 0  # bytes it takes in the blob
+
+    def after(self, occurred_us: int, country: str | None) -> Head:
+        """With an event in it that occurred then, and named this country or none."""
+        first = self.first_seen_us
+        if first is None or occurred_us < first:
+            self = self._replace(first_seen_us=occurred_us)  # noqa: PLW0642 - a value of itself, later
+        if country and (occurred_us, country) > (self.country_at_us, self.country or ""):
+            self = self._replace(country=country, country_at_us=occurred_us)  # noqa: PLW0642
+        return self
+
+
+def pack_head(head: Head) -> bytes:
+    """The first bytes of a blob: layout, flags, version, instants, country."""
+    country = (head.country or "").encode()
+    flags = head.opted_out | (head.first_seen_us is not None) << 1
+    fixed = _HEAD.pack(
+        _LAYOUT, flags, len(country), head.version, head.first_seen_us or 0, head.country_at_us
+    )
+    return fixed + country
+
+
+def unpack_head(blob: bytes | memoryview | None) -> Head:
+    """The head of a blob. Raises InvalidInput for a blob of another layout: it must be rebuilt from the log."""
+    if blob is None:
+        return _NO_HEAD
+    if len(blob) < _HEAD.size or blob[0] != _LAYOUT:
+        raise InvalidInput(f"person blob has layout {bytes(blob[:1])!r}; expected {_LAYOUT}")
+    _, flags, width, version, first, country_at_us = _HEAD.unpack_from(blob)
+    size = _HEAD.size + width
+    country = str(blob[_HEAD.size : size], "utf-8") if width else None
+    return Head(first if flags & 2 else None, country, bool(flags & 1), version, country_at_us, size)
+
+
 def pack_state(state: PersonState) -> bytes:
     """One blob: a header, the country, the lines. ``unpack_state`` reads it back without copying."""
-    country = (state.country or "").encode()
-    known, first = state.first_seen_us is not None, state.first_seen_us or 0
-    flags = state.opted_out | known << 1
-    head = _HEAD.pack(_LAYOUT, flags, len(country), state.version, first, state.country_at_us)
-    return b"".join((head, country, state.lines.tobytes()))
+    head = Head(state.first_seen_us, state.country, state.opted_out, state.version, state.country_at_us)
+    return b"".join((pack_head(head), state.lines.tobytes()))
 
 
 def unpack_state(blob: bytes | memoryview | None) -> PersonState:
@@ -79,13 +119,9 @@ def unpack_state(blob: bytes | memoryview | None) -> PersonState:
     """
     if blob is None:
         return NOBODY
-    if len(blob) < _HEAD.size or blob[0] != _LAYOUT:
-        raise InvalidInput(f"person blob has layout {bytes(blob[:1])!r}; expected {_LAYOUT}")
-    _, flags, width, version, first, country_at_us = _HEAD.unpack_from(blob)
-    start = _HEAD.size + width
-    country = str(blob[_HEAD.size : start], "utf-8") if width else None
-    lines = np.frombuffer(blob, LINE, offset=start)
-    return PersonState(lines, first if flags & 2 else None, country, bool(flags & 1), version, country_at_us)
+    first, country, opted_out, version, country_at_us, size = unpack_head(blob)
+    lines = np.frombuffer(blob, LINE, offset=size)
+    return PersonState(lines, first, country, opted_out, version, country_at_us)
 
 
 def merge_state(
@@ -148,6 +184,7 @@ def newest_of(one: NDArray[np.void], two: NDArray[np.void]) -> NDArray[np.void]:
 # Layout number, flags, bytes of the country, version, first_seen_us, country_at_us.
 _HEAD = struct.Struct("<BBBxIqq")
 _LAYOUT = 1
+_NO_HEAD = Head()
 _NOWHERE = (0, "")
 
 
