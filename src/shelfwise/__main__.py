@@ -1,0 +1,5 @@
+"""``python -m shelfwise`` is the command line."""
+
+from shelfwise.app.cli import main
+
+main()
