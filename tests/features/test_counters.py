@@ -16,7 +16,10 @@ ACTORS = Rolling("actors", PURCHASE, "actors", 30 * DAY_US)
 FIRST = Rolling("first", PURCHASE, "first_buyers", 30 * DAY_US)
 PIECES = Rolling("pieces", PURCHASE, "quantity", 7 * DAY_US)
 YEAR_AGO = Rolling("year_ago", PURCHASE, "count", 14 * DAY_US, lag_us=350 * DAY_US)
-SPECS = (WEEK, DAY, HOUR, ACTORS, FIRST, PIECES, YEAR_AGO)
+FIRST_TODAY = Rolling(
+    "first_today", PURCHASE, "first_buyers", DAY_US + NOW % DAY_US
+)  # [midnight yesterday, now)
+SPECS = (WEEK, DAY, HOUR, ACTORS, FIRST, PIECES, YEAR_AGO, FIRST_TODAY)
 
 
 def effects(*rows: tuple[int, int, int]) -> np.ndarray:
@@ -25,6 +28,7 @@ def effects(*rows: tuple[int, int, int]) -> np.ndarray:
     for row, (item, event, at_us) in zip(made, rows, strict=True):
         row["item"], row["event"], row["at_us"], row["lines"], row["quantity"] = item, event, at_us, 1, 3
         row["actor"] = 1
+        row["price_minor"] = 100 + item
     return made
 
 
@@ -77,6 +81,25 @@ def test_first_seen_and_last_bought_are_kept_for_ever() -> None:
     assert counters.columns()["item__purchase__last_us"].tolist() == [0, 0, 7]
 
 
+def test_the_price_is_that_of_the_newest_purchase_and_the_highest_of_several_at_once() -> None:
+    bought = effects((0, PURCHASE, 7), (0, PURCHASE, 7), (0, PURCHASE, 5), (0, VIEW, 9))
+    bought["price_minor"] = [200, 250, 900, 1]
+    counters = ItemCounters(SPECS, NOW)
+    for row in bought[[2, 1, 3, 0]]:
+        counters.add_effects(np.array([row], EFFECT))
+        counters.columns()
+    assert counters.columns()["item__purchase__last_price"].tolist() == [250]
+
+
+def test_sums_of_logarithms_are_thousandths_rounded() -> None:
+    spec = Rolling("logs", PURCHASE, "log_price", 7 * DAY_US)
+    counters = ItemCounters([spec], NOW)
+    column = np.array([0, 0])
+    counters.add(column, column + PURCHASE, column + NOW - 1, column + 1, column, column, np.array([100, -1]))
+    assert counters.columns()["logs"].tolist() == [4605]  # ln 100 = 4.60517
+    assert counters.columns()["shop__logs"].tolist() == [4605]
+
+
 ROW = st.tuples(
     st.integers(0, 3),
     st.sampled_from([VIEW, CART, PURCHASE, REFUND]),
@@ -122,7 +145,7 @@ def test_sliding_windows_equal_a_recount_in_any_order_and_after_a_restart(rows, 
         one.advance(now + 1)
         expected = recount(rows, now + 1)
         assert {name: [count(one, name, item) for item in range(4)] for name in expected} == expected
-    for name in ("item__first_us", "item__purchase__last_us"):
+    for name in ("item__first_us", "item__purchase__last_us", "item__purchase__last_price"):
         assert [count(again, name, item) for item in range(4)] == [
             count(counters, name, item) for item in range(4)
         ]
@@ -200,4 +223,4 @@ def test_actors_and_first_buyers_do_not_depend_on_the_order_of_arrival(rows, ran
         assert count(counters, "actors", item) == sum(1 for other, _ in days if other == item)
         assert count(counters, "first", item) == len({other for other, _ in bought if other == item})
         first = [at for other, at in bought if other == item]
-        assert not first or counters._buckets[DAY_US][min(first) // DAY_US] is not None
+        assert count(counters, "first_today", item) == (min(first, default=0) // DAY_US >= NOW // DAY_US - 1)

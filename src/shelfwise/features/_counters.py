@@ -12,11 +12,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, HOUR_US, MINUTE_US, PURCHASE, REFUND, VIEW, grain_us
-from shelfwise.features._effects import EFFECT
+from shelfwise.features._effects import EFFECT, LARGEST_PRICE, milli_log
 
-How = Literal["count", "actors", "first_buyers", "quantity"]
+How = Literal["count", "quantity", "log_quantity", "log_price", "actors", "first_buyers"]
 
-_HOWS: tuple[How, ...] = ("count", "quantity", "actors", "first_buyers")
+_HOWS: tuple[How, ...] = ("count", "quantity", "log_quantity", "log_price", "actors", "first_buyers")
 _MEASURES = REFUND * len(_HOWS)  # of VIEW, CART, PURCHASE and REFUND: codes 1 to 4
 _GRAINS = (MINUTE_US, HOUR_US, DAY_US)
 _MOST_CHUNKS = 32  # blobs of one bucket before they are written anew as one
@@ -81,7 +81,7 @@ class ItemCounters:
         self._pending_saved = True
         self._n_items = 0
         self._totals = np.zeros((len(self._windows), _MEASURES, 0), np.int64)  # (W, M, I)
-        self._ends = np.zeros((2, 0), np.int64)  # (2, I) first event and last purchase, microseconds; 0: none
+        self._ends = np.zeros((len(ENDS), 0), np.int64)  # (3, I)
         self._ends_unsaved: list[NDArray[np.int64]] = []
         self._ends_saved: list[int] = []
         self._next_blob = 0
@@ -94,12 +94,17 @@ class ItemCounters:
         quantity: NDArray[np.int32],
         actor_new: NDArray[Any],
         first_buy: NDArray[Any],
+        price_minor: NDArray[np.int64] | None = None,
     ) -> None:
         """Count lines, one row each: columns of one length ``(N,)``. See ``EFFECT`` for what they mean."""
         effects = np.zeros(len(item), EFFECT)
         effects["item"], effects["event"], effects["at_us"] = item, event, at_us
         effects["quantity"], effects["actor"], effects["first_buyer"] = quantity, actor_new, first_buy
-        effects["lines"] = 1
+        effects["lines"], effects["price_minor"] = 1, -1
+        if price_minor is not None:
+            effects["price_minor"] = np.minimum(price_minor, LARGEST_PRICE)
+        effects["log_quantity"] = [milli_log(value) for value in effects["quantity"].tolist()]
+        effects["log_price"] = [milli_log(value) for value in effects["price_minor"].tolist()]
         self.add_effects(effects)
 
     def add_effects(self, effects: NDArray[np.void]) -> None:
@@ -124,8 +129,8 @@ class ItemCounters:
     def columns(self) -> dict[str, NDArray[np.int64]]:
         """Each counter by its feature name, ``(I,)`` by item row up to the last item seen. Views: copy to keep.
 
-        Two more are instants, 0 where there is none: ``item__first_us`` (first line of any counted event) and
-        ``item__purchase__last_us``.
+        Beside them: ``ENDS``, and for each counter the sum over all items, of length 1, its name beginning with
+        ``shop__`` in place of ``item__``.
         """
         self._settle()
         index = {window: at for at, window in enumerate(self._windows)}
@@ -133,8 +138,9 @@ class ItemCounters:
             spec.name: self._totals[index[spec.width_us, spec.lag_us], spec.measure, : self._n_items]
             for spec in self._specs
         }
-        first, last = self._ends[:, : self._n_items]
-        return {**columns, "item__first_us": first, "item__purchase__last_us": last}
+        ends = dict(zip(ENDS, self._ends[:, : self._n_items], strict=True))
+        sums = {shop_name(name): column.sum(keepdims=True) for name, column in columns.items()}
+        return {**columns, **ends, **sums}
 
     def dump(self) -> dict[bytes, bytes | None]:
         """Blobs that changed since the last dump; None for one that is gone. Keys start with ``PREFIX``."""
@@ -161,7 +167,7 @@ class ItemCounters:
             if kind == _KEY_BUCKET:
                 self._load_bucket(_GRAINS[grain_at], bucket, number, blob)
             elif kind == _KEY_ENDS:
-                self._take_ends(np.frombuffer(blob, np.int64).reshape(3, -1))
+                self._take_ends(np.frombuffer(blob, np.int64).reshape(1 + len(ENDS), -1))
                 self._ends_saved.append(number)
             else:
                 waiting = np.frombuffer(blob, EFFECT)
@@ -245,19 +251,14 @@ class ItemCounters:
             self._ends = np.pad(self._ends, ((0, 0), (0, more)))
 
     def _take_ends(self, ends: NDArray[np.int64]) -> bool:
-        """Take in (item, first, last) columns ``(3, N)``, each item once; True if any moved."""
-        item, first, last = ends
+        """Take in (item, *ENDS) columns ``(4, N)``, each item once; True if any moved."""
+        item, *given = ends
         if len(item) == 0:
             return False
         self._grow(int(item.max()) + 1)
-        held_first, held_last = self._ends[:, item]
-        sooner = np.where(
-            held_first == 0, first, np.where(first == 0, held_first, np.minimum(held_first, first))
-        )
-        later = np.maximum(held_last, last)
-        moved = bool(np.any(sooner != held_first) or np.any(later != held_last))
-        self._ends[0, item], self._ends[1, item] = sooner, later
-        return moved
+        held = self._ends[:, item]
+        self._ends[:, item] = joined = _join_ends(held, np.stack(given))
+        return not np.array_equal(held, joined)
 
     def _each_bucket(self) -> Iterator[tuple[int, int, _Bucket]]:
         for grain in _GRAINS:
@@ -299,6 +300,16 @@ class ItemCounters:
         changes[_ends_key(self._ends_saved[-1])] = np.stack([item, *self._ends[:, item]]).tobytes()
         self._ends_unsaved = []
         return changes
+
+
+ENDS = ("item__first_us", "item__purchase__last_us", "item__purchase__last_price")
+"""Kept for ever, 0 where there is none: instant of the first line of any counted event, of the last purchase, and
+the unit price in minor units at that last purchase (the highest, if there were several at once; -1 unknown)."""
+
+
+def shop_name(name: str) -> str:
+    """Name of the sum over all items of an item's counter."""
+    return "shop__" + name.removeprefix("item__")
 
 
 PREFIX = b"counters/"
@@ -343,24 +354,35 @@ def _summed(
 
 def _cells(effects: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Effects as sparse cells: (cell, value, at_us), one row a number that is not 0."""
-    value = np.stack([effects[name] for name in _FIELDS], axis=1).astype(np.int64)  # (N, 4)
+    value = np.stack([effects[name] for name in _FIELDS], axis=1).astype(np.int64)  # (N, M)
     base = effects["item"].astype(np.int64) * _MEASURES + (effects["event"] - VIEW) * len(_HOWS)
     row, how = np.nonzero(value)
     return base[row] + how, value[row, how], effects["at_us"][row]
 
 
-_FIELDS = ("lines", "quantity", "actor", "first_buyer")  # in the order of _HOWS
+_FIELDS = ("lines", "quantity", "log_quantity", "log_price", "actor", "first_buyer")  # in the order of _HOWS
 
 
 def _ends_of(effects: NDArray[np.void]) -> NDArray[np.int64]:
-    """(item, first instant, last purchase or 0) of each item, ``(3, N)``; corrections say nothing of it."""
+    """(item, *ENDS) of each item, ``(4, N)``; corrections say nothing of it."""
     real = effects[effects["lines"] > 0]
     item, where = np.unique(real["item"], return_inverse=True)
     first = np.full(len(item), np.iinfo(np.int64).max)
-    last = np.zeros(len(item), np.int64)
+    last, price = np.zeros((2, len(item)), np.int64)
+    bought_us = np.where(real["event"] == PURCHASE, real["at_us"], 0)
     np.minimum.at(first, where, real["at_us"])
-    np.maximum.at(last, where, np.where(real["event"] == PURCHASE, real["at_us"], 0))
-    return np.stack([item.astype(np.int64), first, last])
+    np.maximum.at(last, where, bought_us)
+    newest = (bought_us > 0) & (bought_us == last[where])
+    price[last > 0] = -1
+    np.maximum.at(price, where[newest], real["price_minor"][newest])
+    return np.stack([item.astype(np.int64), first, last, price])
+
+
+def _join_ends(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Two accounts of the same items, ``(3, N)`` each: earliest first, latest last, and the price then."""
+    first = np.where(one[0] == 0, two[0], np.where(two[0] == 0, one[0], np.minimum(one[0], two[0])))
+    price = np.where(one[1] == two[1], np.maximum(one[2], two[2]), np.where(one[1] > two[1], one[2], two[2]))
+    return np.stack([first, np.maximum(one[1], two[1]), price])
 
 
 @njit(cache=True)
@@ -370,10 +392,12 @@ def _add_up(
     """Add each effect to the totals ``(W, M, I)`` of the windows that hold its instant."""
     for row in range(len(effects)):
         one = effects[row]
-        measure = (one.event - 1) * 4
+        measure = (one.event - 1) * 6  # VIEW is 1; the order of _HOWS
         for window in range(len(starts)):
             if starts[window] <= one.at_us < ends[window]:
                 totals[window, measure, one.item] += one.lines
                 totals[window, measure + 1, one.item] += one.quantity
-                totals[window, measure + 2, one.item] += one.actor
-                totals[window, measure + 3, one.item] += one.first_buyer
+                totals[window, measure + 2, one.item] += one.log_quantity
+                totals[window, measure + 3, one.item] += one.log_price
+                totals[window, measure + 4, one.item] += one.actor
+                totals[window, measure + 5, one.item] += one.first_buyer

@@ -19,6 +19,9 @@ EFFECT = np.dtype(
         ("event", "<i4"),  # VIEW, CART, PURCHASE or REFUND
         ("lines", "<i4"),  # 1; 0 in a correction
         ("quantity", "<i4"),
+        ("log_quantity", "<i4"),  # thousandths of the natural logarithm: whole numbers add up in any order
+        ("log_price", "<i4"),  # the same of the price per unit, in minor units; 0 where free or unknown
+        ("price_minor", "<i4"),  # per unit, at most 2**31 - 1; -1 where unknown
         ("actor", "<i4"),  # 1 if nothing else of this person, item and event is known of that UTC day
         (
             "first_buyer",
@@ -27,6 +30,9 @@ EFFECT = np.dtype(
     ]
 )
 """One change of an item's counters. Rows add up: their sum does not depend on the order events arrive in."""
+
+
+LARGEST_PRICE = 2**31 - 1
 
 
 def line_effects(state: PersonState, lines: NDArray[np.void]) -> NDArray[np.void]:
@@ -43,6 +49,12 @@ def effects_of(held: NDArray[np.void], fresh: NDArray[np.void]) -> NDArray[np.vo
     """``line_effects`` of lines already found to be fresh (newest first, each once, none held)."""
     effects = np.zeros(2 * len(fresh), EFFECT)
     return effects[: note_effects(held, fresh, effects)]
+
+
+@njit(cache=True)
+def milli_log(value: int) -> int:
+    """Thousandths of the natural logarithm, rounded; 0 for nothing and less."""
+    return int(np.floor(1000.0 * np.log(float(value)) + 0.5)) if value > 0 else 0
 
 
 @njit(cache=True)
@@ -74,6 +86,8 @@ def note_effects(held: Lines, fresh: Lines, effects: Any) -> int:
             1,
             line.quantity,
         )
+        one.log_quantity, one.log_price = milli_log(line.quantity), milli_log(line.price_minor)
+        one.price_minor = min(line.price_minor, LARGEST_PRICE)
         one.actor = _alone_that_day(union, known, place)
         count += 1
         if line.event == PURCHASE:
