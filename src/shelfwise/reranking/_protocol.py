@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import Candidates, LiveItems, PersonState, Query, Shelf, Slate
+from shelfwise.domain import NOBODY, Candidates, LiveItems, PersonState, Query, Shelf, Slate
 
 
 class Eligibility(Protocol):
@@ -29,6 +29,18 @@ class Eligibility(Protocol):
 class Arranger(Protocol):
     """Chooses the slate. Reorders and drops; does not change a ranker's score, except by stated rules."""
 
-    def arrange(self, query: Query, ranked: Candidates, live: LiveItems, shelf: Shelf, *, size: int) -> Slate:
-        """The best slate of at most ``size``: boosts and buries, one of a group, caps, MMR, pins and slots."""
+    def arrange(
+        self,
+        query: Query,
+        ranked: Candidates,
+        live: LiveItems,
+        shelf: Shelf,
+        *,
+        size: int,
+        person: PersonState = NOBODY,
+    ) -> Slate:
+        """The best slate of at most ``size``: boosts and buries, one of a group, caps, MMR, pins and slots.
+
+        ``person`` is whom pinned items must be permitted for: they need not be among the candidates.
+        """
         ...

@@ -1,0 +1,260 @@
+"""The rule book: permits and arranges by facts, settings and merchandising rules. Keeps both promises of the room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.domain import NOBODY, Candidates, LiveItems, PersonState, Query, Shelf, Slate
+from shelfwise.reranking import _arrange as arranging
+from shelfwise.reranking._arrange import Pin
+from shelfwise.reranking._eligibility import (
+    Check,
+    Regions,
+    all_hold,
+    hard_checks,
+    on_known_rows,
+    personal_checks,
+)
+from shelfwise.reranking._plan import Bools, Masks, Plan, Plans, Ready
+from shelfwise.reranking._rules import Rule, check_rule
+from shelfwise.reranking._settings import ArrangeSettings
+from shelfwise.reranking._similarity import ItemLikeness, Similarity
+from shelfwise.reranking.filters import Scene, compile_filter
+
+Rows = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permission:
+    """Which items may be shown, and which rules had a part in it."""
+
+    allowed: Bools  # (C,)
+    rules: tuple[str, ...]  # ids of include and exclude rules that dropped an item
+
+
+class RuleBook:
+    """Compiled rules and settings. Made anew when rules change, swapped between two requests."""
+
+    def __init__(
+        self,
+        rules: tuple[Rule, ...],
+        settings: ArrangeSettings,
+        similarity: Similarity,
+        rng: np.random.Generator,
+    ) -> None:
+        self.rules = rules
+        self.settings = settings
+        self._similarity = similarity
+        self._rng = rng
+        self._plans = Plans(rules)
+        self._masks = Masks()
+        self._regions: tuple[Shelf, Regions] | None = None
+
+    @classmethod
+    def compile(
+        cls,
+        rules: Iterable[Rule] = (),
+        now_us: int | None = None,
+        *,
+        settings: ArrangeSettings | None = None,
+        similarity: Similarity | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> RuleBook:
+        """A book of these rules. Raises InvalidField for a rule that does not make sense.
+
+        Validity is looked at per question, by its ``asked_us``; ``now_us`` only drops what is over for good.
+        ``rng`` throws the dice of exploration; without exploration none are thrown.
+        """
+        kept = tuple(rule for rule in rules if now_us is None or rule.until_us > now_us)
+        for rule in kept:
+            check_rule(rule)
+        return cls(
+            kept,
+            settings or ArrangeSettings(),
+            similarity or ItemLikeness(),
+            rng or np.random.default_rng(),
+        )
+
+    def with_rule(self, rule: Rule) -> RuleBook:
+        """This book with one more rule, or with another version of one: what a preview compares."""
+        others = tuple(kept for kept in self.rules if kept.rule_id != rule.rule_id)
+        return RuleBook.compile(
+            (*others, rule), settings=self.settings, similarity=self._similarity, rng=self._rng
+        )
+
+    def without(self, rule_id: str) -> RuleBook:
+        """This book without one rule."""
+        kept = tuple(rule for rule in self.rules if rule.rule_id != rule_id)
+        return RuleBook.compile(kept, settings=self.settings, similarity=self._similarity, rng=self._rng)
+
+    def permit(self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows) -> Bools:
+        """``(C,)`` True where it may be shown. Raises InvalidField for a filter that cannot be read."""
+        return self.judge(query, person, live, shelf, item).allowed
+
+    def judge(
+        self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
+    ) -> Permission:
+        """The same, with the ids of the rules that dropped something."""
+        rules: list[str] = []
+
+        def decide(known: Rows) -> Bools:
+            allowed = all_hold(self._facts(query, person, live, shelf, known), len(known))
+            for name, holds in self._ruled(query, live, shelf, known):
+                if bool((allowed & ~holds).any()):
+                    rules.append(name)
+                    allowed &= holds
+            return allowed
+
+        allowed = on_known_rows(item, min(len(shelf), len(live)), decide)
+        return Permission(allowed, tuple(rules))
+
+    def why_not(
+        self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
+    ) -> tuple[str, ...]:
+        """Per item the first reason that keeps it out, '' where none does.
+
+        out_of_stock, hidden, not_yet_available, no_longer_available, region, age, in_cart, excluded,
+        already_bought, filter, unknown (to shelf or live columns), or ``rule:`` and the rule's id.
+        """
+        known = (item >= 0) & (item < min(len(shelf), len(live)))
+        reason = np.where(known, "", "unknown").astype(object)
+        rows = np.flatnonzero(known)
+        facts = self._facts(query, person, live, shelf, item[rows])
+        ruled = ((f"rule:{name}", holds) for name, holds in self._ruled(query, live, shelf, item[rows]))
+        for name, holds in (*facts, *ruled):
+            first = rows[~holds & (reason[rows] == "")]
+            reason[first] = name
+        return tuple(reason.tolist())
+
+    def arrange(
+        self,
+        query: Query,
+        ranked: Candidates,
+        live: LiveItems,
+        shelf: Shelf,
+        *,
+        size: int,
+        person: PersonState = NOBODY,
+    ) -> Slate:
+        """The best slate of at most ``size``; ``ranked`` holds permitted candidates in any order."""
+        plan = self._plans.of(query)
+        pins = self._pins(query, person, live, shelf, plan)
+        candidates = _with_pinned(ranked, pins)
+        scene = _scene(query, live, shelf, candidates.item)
+        weighed, met = arranging.weigh(candidates, _active(plan.weigh, query), self._masks, scene)
+        caps = _active(plan.cap, query)
+        table = arranging.lay_out(weighed, self._caps(caps, scene))
+        fixed, by_pin = arranging.fix_pins(table, pins, size)
+        kept, by_slot = self._slots(query, live, shelf, plan, table, fixed, size)
+        fixed |= kept
+        filled = arranging.fill(table, shelf, size - len(fixed), self.settings, self._similarity, self._rng)
+        by_cap = _caps_that_held(table, caps, filled[0])
+        rules = tuple(dict.fromkeys((*met, *by_pin, *by_slot, *by_cap)))
+        return arranging.put_together(table, fixed, filled, size, rules)
+
+    def prepare(self, shelf: Shelf, live: LiveItems) -> None:
+        """Decide for a new shelf, off the request path, what it alone decides; load the kernels."""
+        nothing = Query(size=1, asked_us=0)
+        scene = _scene(nothing, live, shelf, nothing.seeds)
+        for rule in self.rules:
+            self._masks.of(rule.filter, scene)
+        self.arrange(nothing, Candidates.none(), live, shelf, size=1)
+
+    def _facts(
+        self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
+    ) -> Iterator[Check]:
+        yield from hard_checks(query, person, live, shelf, self._regions_of(shelf), item)
+        yield from personal_checks(query, person, shelf, self.settings, item)
+        if query.filter:
+            yield "filter", compile_filter(query.filter).of(_scene(query, live, shelf, item))
+
+    def _ruled(self, query: Query, live: LiveItems, shelf: Shelf, item: Rows) -> Iterator[Check]:
+        """Exclude rules, then include rules: an item must fit at least one of these, if there are any."""
+        plan = self._plans.of(query)
+        scene = _scene(query, live, shelf, item)
+        for rule in _active(plan.exclude, query):
+            yield rule.rule_id, ~self._masks.of(rule.filter, scene)
+        include = _active(plan.include, query)
+        if include:
+            yield include[0].rule_id, np.any([self._masks.of(rule.filter, scene) for rule in include], axis=0)
+
+    def _regions_of(self, shelf: Shelf) -> Regions:
+        if self._regions is None or self._regions[0] is not shelf:
+            self._regions = (shelf, Regions(shelf))
+        return self._regions[1]
+
+    def _pins(
+        self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, plan: Plan
+    ) -> list[Pin]:
+        """Pins that may be shown to this person now, the strongest first."""
+        wanted = [
+            (Pin(position, shelf.row_of[item_id], rule.rule_id), rule)
+            for rule in _active(plan.pin, query)
+            for position, item_id in zip(rule.positions, rule.pinned, strict=False)
+            if item_id in shelf.row_of
+        ]
+        if not wanted:
+            return []
+        rows = np.array([pin.row for pin, _ in wanted], np.int32)
+        allowed = self.permit(query, person, live, shelf, rows)
+        return [
+            pin
+            for (pin, rule), shown in zip(wanted, allowed.tolist(), strict=True)
+            if shown
+            and self._masks.of(rule.filter, _scene(query, live, shelf, np.array([pin.row], np.int32)))[0]
+        ]
+
+    def _caps(self, rules: tuple[Ready, ...], scene: Scene) -> list[tuple[Rows, int]]:
+        """Codes and limits of the caps; one of a group is a cap like any other."""
+        caps = [(arranging.group_codes(scene.shelf, "group_id", scene.rows), 1)]
+        if not self.settings.collapse_groups:
+            caps.clear()
+        for rule in rules:
+            codes = arranging.group_codes(scene.shelf, rule.per or "brand", scene.rows)
+            caps.append((np.where(self._masks.of(rule.filter, scene), codes, np.int32(-1)), rule.limit))
+        return caps
+
+    def _slots(
+        self,
+        query: Query,
+        live: LiveItems,
+        shelf: Shelf,
+        plan: Plan,
+        table: arranging.Table,
+        fixed: dict[int, int],
+        size: int,
+    ) -> tuple[dict[int, int], list[str]]:
+        rules = _active(plan.slot, query)
+        if not rules:
+            return {}, []
+        scene = _scene(query, live, shelf, table.ranked.item)
+        return arranging.fix_slots(
+            table, [(rule, self._masks.of(rule.filter, scene)) for rule in rules], fixed, size
+        )
+
+
+def _active(rules: tuple[Ready, ...], query: Query) -> tuple[Ready, ...]:
+    return tuple(rule for rule in rules if rule.active(query.asked_us)) if rules else rules
+
+
+def _scene(query: Query, live: LiveItems, shelf: Shelf, item: Rows) -> Scene:
+    return Scene(shelf, live, item, query.context, query.placement, query.strategy, query.asked_us)
+
+
+def _with_pinned(ranked: Candidates, pins: list[Pin]) -> Candidates:
+    missing = dict.fromkeys(pin.row for pin in pins if pin.row not in ranked.item)
+    return arranging.with_rows(ranked, np.array([*missing], np.int32)) if missing else ranked
+
+
+def _caps_that_held(table: arranging.Table, rules: tuple[Ready, ...], picked: NDArray[np.int64]) -> list[str]:
+    """Ids of the cap rules that kept a candidate out which stood above the last one shown."""
+    if not rules:
+        return []
+    reach = int(picked.max()) + 1 if len(picked) else len(table.taken)
+    held = (table.codes >= 0) & (table.used >= table.limits[:, None]) & ~table.taken
+    first = len(table.limits) - len(rules)  # the group cap stands before the rules
+    return [rule.rule_id for row, rule in enumerate(rules, first) if held[row, :reach].any()]

@@ -1,0 +1,210 @@
+"""Choosing a slate, one position after the other: greedy, under caps, by relevance and novelty. Compiled."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+BEST, EPSILON, PLACKETT_LUCE = 0, 1, 2
+
+
+@nb.njit(cache=True)
+def mark_among(item: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """``(C,)`` True where a number of ``item`` is also in ``others``. Negative numbers never are."""
+    top = -1
+    for number in item:
+        top = max(top, number)
+    seen = np.zeros(top + 1, np.bool_)
+    for number in others:
+        if 0 <= number <= top:
+            seen[number] = True
+    found = np.empty(len(item), np.bool_)
+    for c in range(len(item)):
+        found[c] = item[c] >= 0 and seen[item[c]]
+    return found
+
+
+@nb.njit(cache=True)
+def occupy(codes: NDArray[np.int32], used: NDArray[np.int32], taken: NDArray[np.bool_], row: int) -> None:
+    """Count a chosen candidate under every cap, and never choose it again.
+
+    ``codes`` ``(M, C)``: under cap m, candidates of one code share a count; -1 is not counted.
+    ``used`` ``(M, C)``: how many of candidate c's code are chosen under cap m. ``taken`` ``(C,)``.
+    """
+    taken[row] = True
+    for m in range(codes.shape[0]):
+        code = codes[m, row]
+        if code >= 0:
+            for c in range(codes.shape[1]):
+                if codes[m, c] == code:
+                    used[m, c] += 1
+
+
+@nb.njit(cache=True)
+def _free(
+    limits: NDArray[np.int32],
+    codes: NDArray[np.int32],
+    used: NDArray[np.int32],
+    taken: NDArray[np.bool_],
+    c: int,
+) -> bool:
+    free = not taken[c]
+    for m in range(codes.shape[0]):
+        free = free and (codes[m, c] < 0 or used[m, c] < limits[m])
+    return free
+
+
+@nb.njit(cache=True)
+def _draw(
+    objective: NDArray[np.float64], free: NDArray[np.int64], n_free: int, best: int, kind: int, heat: float,
+    epsilon: float, dice: NDArray[np.float64],
+) -> tuple[int, float]:  # fmt: skip
+    """One of the free candidates, and the chance it had, given the positions above.
+
+    ``dice`` are two uniform numbers. Epsilon: with chance epsilon any free one, evenly. Plackett-Luce: with chance
+    proportional to exp(objective / heat).
+    """
+    if kind == EPSILON:
+        pick = best
+        if dice[0] < epsilon:
+            pick = free[min(n_free - 1, int(dice[1] * n_free))]
+        return pick, epsilon / n_free + (1.0 - epsilon if pick == best else 0.0)
+    total = 0.0
+    for j in range(n_free):
+        total += np.exp((objective[free[j]] - objective[best]) / heat)
+    edge, pick = 0.0, best
+    for j in range(n_free):
+        edge += np.exp((objective[free[j]] - objective[best]) / heat) / total
+        if dice[0] < edge:
+            pick = free[j]
+            break
+    return pick, np.exp((objective[pick] - objective[best]) / heat) / total
+
+
+@nb.njit(cache=True)
+def choose(
+    relevance: NDArray[np.float64],
+    codes: NDArray[np.int32],
+    limits: NDArray[np.int32],
+    used: NDArray[np.int32],
+    taken: NDArray[np.bool_],
+    similarity: NDArray[np.float32],
+    weight: float,
+    size: int,
+    kind: int,
+    heat: float,
+    epsilon: float,
+    dice: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Up to ``size`` candidates and the propensity of each.
+
+    Maximal marginal relevance: each position takes the candidate of the pool with the largest
+
+        weight * relevance(c) - (1 - weight) * max over chosen s of similarity(c, s)
+
+    among those that no cap holds back; ties go to the one that stands higher. Once the pool is spent, the rest
+    follows in order.
+
+    Args:
+        relevance: ``(P,)`` of the pool, best first, in [0, 1]. Candidates P.. (of C) stand below the pool.
+        codes, limits, used, taken: caps, see ``occupy``; ``limits`` ``(M,)``. ``used`` and ``taken`` are changed.
+        similarity: ``(P, P)`` in [0, 1], or ``(0, 0)`` where weight is 1.
+        dice: ``(size, 2)`` uniform numbers, or ``(0, 2)`` where ``kind`` is BEST.
+
+    Source: Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking", SIGIR 1998. Plackett-Luce: Plackett,
+    "The Analysis of Permutations", Applied Statistics 1975.
+    """
+    n_pool, n_all = len(relevance), len(taken)
+    picked = np.empty(size, np.int64)
+    propensity = np.ones(size, np.float64)
+    closest = np.zeros(n_pool, np.float64)  # largest similarity to what is chosen
+    objective = np.empty(n_pool, np.float64)
+    free = np.empty(n_pool, np.int64)
+    n_picked, below = 0, n_pool
+    while n_picked < size:
+        best, n_free = -1, 0
+        for c in range(n_pool):
+            if _free(limits, codes, used, taken, c):
+                objective[c] = weight * relevance[c] - (1.0 - weight) * closest[c]
+                free[n_free] = c
+                n_free += 1
+                if best < 0 or objective[c] > objective[best]:
+                    best = c
+                if weight == 1.0 and kind == BEST:
+                    break  # the pool is in order of relevance
+        pick = best
+        if best >= 0 and kind != BEST:
+            pick, propensity[n_picked] = _draw(
+                objective, free, n_free, best, kind, heat, epsilon, dice[n_picked]
+            )
+        while pick < 0 and below < n_all:
+            if _free(limits, codes, used, taken, below):
+                pick = below
+            below += 1
+        if pick < 0:
+            break
+        occupy(codes, used, taken, pick)
+        if weight < 1.0 and pick < n_pool:
+            for c in range(n_pool):
+                closest[c] = max(closest[c], similarity[c, pick])
+        picked[n_picked] = pick
+        n_picked += 1
+    return picked[:n_picked], propensity[:n_picked]
+
+
+@nb.njit(cache=True)
+def blend_similarity(
+    group: NDArray[np.int32],
+    path: NDArray[np.int32],
+    brand: NDArray[np.int32],
+    words: NDArray[np.uint64],
+    category_weight: float,
+    brand_weight: float,
+    title_weight: float,
+) -> NDArray[np.float32]:
+    """``(P, P)`` likeness of items in [0, 1]: 1 within a group, else a mean of what both items have.
+
+    ``path`` ``(P, D)``: codes of the category path's beginnings, -1 below its end; its likeness is the share of the
+    longer path that both begin with. ``words`` ``(P, W)``: sets of title words as bits; theirs is Jaccard's.
+    """
+    n, depth = path.shape
+    like = np.zeros((n, n), np.float32)
+    for i in range(n):
+        like[i, i] = 1.0
+        for j in range(i):
+            if group[i] >= 0 and group[i] == group[j]:
+                like[i, j] = like[j, i] = 1.0
+                continue
+            total, weight = 0.0, 0.0
+            if path[i, 0] >= 0 and path[j, 0] >= 0:
+                shared, longest = 0, 0
+                for d in range(depth):
+                    if path[i, d] >= 0 or path[j, d] >= 0:
+                        longest += 1
+                        shared += path[i, d] == path[j, d]
+                total += category_weight * shared / longest
+                weight += category_weight
+            if brand[i] >= 0 and brand[j] >= 0:
+                total += brand_weight * (brand[i] == brand[j])
+                weight += brand_weight
+            both, either = 0, 0
+            for w in range(words.shape[1]):
+                both += _bits(words[i, w] & words[j, w])
+                either += _bits(words[i, w] | words[j, w])
+            if either > 0:
+                total += title_weight * both / either
+                weight += title_weight
+            if weight > 0.0:
+                like[i, j] = like[j, i] = total / weight
+    return like
+
+
+@nb.njit(cache=True)
+def _bits(word: np.uint64) -> int:
+    """How many bits are set."""
+    count = 0
+    while word:
+        word &= word - np.uint64(1)
+        count += 1
+    return count
