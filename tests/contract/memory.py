@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shelfwise.domain import InvalidField
-from shelfwise.stores import START, Entry, Position, Stream
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.domain import InvalidField, LiveItems, UnknownName
+from shelfwise.stores import BOARD_NAMES, START, Entry, Position, StoredItem, Stream
 
 
 class MemoryLog:
@@ -90,3 +93,62 @@ def _check_keys(keys: Sequence[bytes] | Mapping[bytes, bytes | None]) -> None:
     for key in keys:
         if not 1 <= len(key) <= 511:
             raise InvalidField("key", key, "1 to 511 bytes")
+
+
+class MemoryBoard:
+    """``Board``: a dict."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(BOARD_NAMES, 0)
+
+    def read(self, name: str) -> int:
+        if name not in self._counts:
+            raise UnknownName("counter", name, BOARD_NAMES)
+        return self._counts[name]
+
+    def bump(self, name: str) -> int:
+        self._counts[name] = self.read(name) + 1
+        return self._counts[name]
+
+
+class MemoryLive:
+    """``LiveColumns``: columns made anew at each view."""
+
+    def __init__(self) -> None:
+        self._items: dict[int, StoredItem] = {}
+        self._counters: dict[str, NDArray[np.int64]] = {}
+
+    def write(self, items: Sequence[StoredItem]) -> None:
+        self._items.update({item.row: item for item in items})
+
+    def write_counters(self, counters: Mapping[str, NDArray[np.int64]]) -> None:
+        self._counters.update({name: values.copy() for name, values in counters.items()})
+
+    def view(self) -> LiveItems:
+        n_rows = 1 + max(self._items, default=-1)
+
+        def column(field: str, absent: int) -> NDArray[np.int64]:
+            values = [
+                getattr(self._items[row].item, field) if row in self._items else None for row in range(n_rows)
+            ]
+            return np.array([absent if value is None else value for value in values], np.int64)
+
+        def counter(values: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.append(values, np.zeros(n_rows, np.int64))[:n_rows]
+
+        hidden = [
+            row not in self._items or self._items[row].item.hidden or self._items[row].retired
+            for row in range(n_rows)
+        ]
+        stock = column("stock", -1)
+        tracked = column("stock", np.iinfo(np.int64).max) != np.iinfo(np.int64).max
+        return LiveItems(
+            price_minor=column("price_minor", -1),
+            list_price_minor=column("list_price_minor", -1),
+            cost_minor=column("cost_minor", -1),
+            stock=np.where(tracked, np.maximum(stock, 0), -1),
+            hidden=np.array(hidden, np.uint8),
+            available_from_us=column("available_from_us", np.iinfo(np.int64).min),
+            available_until_us=column("available_until_us", np.iinfo(np.int64).max),
+            counters={name: counter(values) for name, values in self._counters.items()},
+        )

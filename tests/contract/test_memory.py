@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contract.board_contract import BoardContract
 from contract.event_log_contract import EventLogContract
-from contract.memory import MemoryLog, MemoryState
+from contract.live_columns_contract import LiveColumnsContract
+from contract.memory import MemoryBoard, MemoryLive, MemoryLog, MemoryState
 from contract.state_store_contract import StateStoreContract
 
 
@@ -15,3 +17,13 @@ class TestMemoryLog(EventLogContract):
 class TestMemoryState(StateStoreContract):
     def make(self) -> MemoryState:
         return MemoryState()
+
+
+class TestMemoryBoard(BoardContract):
+    def make(self) -> MemoryBoard:
+        return MemoryBoard()
+
+
+class TestMemoryLive(LiveColumnsContract):
+    def make(self) -> MemoryLive:
+        return MemoryLive()

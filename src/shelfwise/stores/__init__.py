@@ -1,6 +1,7 @@
 """Promises for keeping things. Adapters, one file per vendor, are opened by ``app`` alone."""
 
 from shelfwise.stores._promises import (
+    BOARD_NAMES,
     START,
     Board,
     Catalogue,
@@ -21,6 +22,7 @@ from shelfwise.stores._promises import (
 )
 
 __all__ = [
+    "BOARD_NAMES",
     "START",
     "Board",
     "Catalogue",

@@ -21,6 +21,9 @@ START = Position("")
 
 Stream = Literal["events", "answers", "items"]
 
+BOARD_NAMES = ("release", "rules", "settings", "keys", "catalogue", "position", "live")
+"""What the board counts the changes of. Append only: a name's place in the mapped file is its place here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -118,6 +121,7 @@ class StoredItem:
     etag: str
     updated_us: int
     retired: bool
+    first_seen_us: int = 0
 
 
 class Catalogue(Protocol):
@@ -289,7 +293,7 @@ class Board(Protocol):
     """Generation counters in mapped memory: what changed since a reader last looked, for nanoseconds."""
 
     def read(self, name: str) -> int:
-        """Names: release, rules, settings, keys, catalogue, position, live."""
+        """Names: those of ``BOARD_NAMES``. Raises UnknownName."""
         ...
 
     def bump(self, name: str) -> int: ...
