@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import Candidates, Shelf, Slate
-from shelfwise.reranking._kernels import BEST, EPSILON, PLACKETT_LUCE, choose, occupy
+from shelfwise.reranking._kernels import BEST, EPSILON, PLACKETT_LUCE, choose, occupy, relevance_of, spread_of
 from shelfwise.reranking._plan import Bools, Masks, Ready
 from shelfwise.reranking._settings import ArrangeSettings
 from shelfwise.reranking._similarity import Similarity
@@ -32,7 +32,9 @@ class Pin:
 class Table:
     """Candidates in order of their adjusted score, with what the caps count."""
 
-    ranked: Candidates  # best first; unscored last
+    order: NDArray[np.intp]  # (C,) rows of the candidates, best first; unscored last
+    item: NDArray[np.int32]  # (C,) in that order
+    score: NDArray[np.float32]  # (C,) in that order
     codes: NDArray[np.int32]  # (M, C) under cap m, candidates of one code share a count; -1 is not counted
     limits: NDArray[np.int32]  # (M,)
     used: NDArray[np.int32]  # (M, C) how many of the candidate's code are chosen; changes as the slate fills
@@ -77,18 +79,21 @@ def weigh(
             met.append(rule.rule_id)
     if not met:
         return ranked, met
-    scale = _spread(ranked.score)
+    scale = spread_of(ranked.score)
     return ranked.scored((ranked.score + scale * shift).astype(np.float32)), met
 
 
 def lay_out(ranked: Candidates, caps: list[tuple[NDArray[np.int32], int]]) -> Table:
     """The table in order of score; ``caps`` are codes ``(C,)`` in the order of ``ranked``, and their limits."""
-    order = np.argsort(-np.where(np.isnan(ranked.score), -np.inf, ranked.score), kind="stable")
+    order = np.argsort(-ranked.score, kind="stable")  # NaN, unscored, goes last
     codes = np.empty((len(caps), len(ranked)), np.int32)
     for row, (code, _) in enumerate(caps):
-        codes[row] = code[order]
+        code.take(order, out=codes[row])
     limits = np.array([limit for _, limit in caps], np.int32)
-    return Table(ranked.take(order), codes, limits, np.zeros_like(codes), np.zeros(len(ranked), np.bool_))
+    taken = np.zeros(len(ranked), np.bool_)
+    return Table(
+        order, ranked.item.take(order), ranked.score.take(order), codes, limits, np.zeros_like(codes), taken
+    )
 
 
 def group_codes(shelf: Shelf, per: str, item: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -97,7 +102,7 @@ def group_codes(shelf: Shelf, per: str, item: NDArray[np.int32]) -> NDArray[np.i
     return np.full(len(item), -1, np.int32) if coded is None else coded.codes.take(item)
 
 
-def fix_pins(table: Table, pins: list[Pin], size: int) -> tuple[dict[int, int], list[str]]:
+def fix_pins(table: Table, pins: list[Pin]) -> tuple[dict[int, int], list[str]]:
     """Position -> place in the table, for pins; the first of the list has a contested position or item.
 
     A pin is a person's explicit word: it counts under caps and groups, but none holds it back.
@@ -105,8 +110,8 @@ def fix_pins(table: Table, pins: list[Pin], size: int) -> tuple[dict[int, int], 
     fixed: dict[int, int] = {}
     used: list[str] = []
     for pin in pins:
-        place = int(np.argmax(table.ranked.item == pin.row))
-        if pin.position > size or pin.position in fixed or table.taken[place]:
+        place = int(np.argmax(table.item == pin.row))
+        if pin.position in fixed or table.taken[place]:
             continue
         fixed[pin.position] = place
         table.take(place)
@@ -141,30 +146,21 @@ def fill(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Places of up to ``size`` more candidates, best first, and the propensity of each."""
     explore = settings.exploration
-    n_pool = min(max(settings.pool_size, size), len(table.ranked))
+    n_pool = min(max(settings.pool_size, size), len(table.item))
     weight = settings.relevance_weight
-    likeness = similarity(shelf, table.ranked.item[:n_pool]) if weight < 1.0 else _NO_LIKENESS
     kind = _KINDS[explore.kind]
+    plain = weight == 1.0 and kind == BEST  # order of score: relevance is not asked
+    relevance = table.score[:n_pool].astype(np.float64) if plain else relevance_of(table.score[:n_pool])
+    likeness = similarity(shelf, table.item[:n_pool]) if weight < 1.0 else _NO_LIKENESS
     dice = _NO_DICE if kind == BEST else rng.random((size, 2))
     return choose(
-        relevance_of(table.ranked.score[:n_pool]), table.codes, table.limits, table.used, table.taken,
-        likeness, weight, size, kind, explore.temperature, explore.epsilon, dice,
+        relevance, table.codes, table.limits, table.used, table.taken, likeness, weight, size, kind,
+        explore.temperature, explore.epsilon, dice,
     )  # fmt: skip
 
 
-def relevance_of(score: NDArray[np.float32]) -> NDArray[np.float64]:
-    """``(P,)`` scores, best first, stretched to [0, 1]; unscored 0. All 1 where they are equal."""
-    relevance = np.nan_to_num(score.astype(np.float64), nan=-np.inf, neginf=-np.inf)
-    finite = relevance[np.isfinite(relevance)]
-    if not len(finite):
-        return np.zeros(len(score), np.float64)
-    low, span = finite.min(), finite.max() - finite.min()
-    if span == 0.0:
-        return np.isfinite(relevance).astype(np.float64)
-    return np.clip((relevance - low) / span, 0.0, 1.0)
-
-
 def put_together(
+    ranked: Candidates,
     table: Table,
     fixed: dict[int, int],
     filled: tuple[NDArray[np.int64], NDArray[np.float64]],
@@ -173,7 +169,7 @@ def put_together(
 ) -> Slate:
     """Fixed positions at their place, the others in order; with too few items the slate closes up."""
     places, chances = _in_order(fixed, filled, size)
-    best = table.ranked.take(places)
+    best = ranked.take(table.order[places])
     return Slate(best.item, best.score, chances, best.proposed, best.signal, rules)
 
 
@@ -189,9 +185,3 @@ def _in_order(
         if following is not None:
             order.append(following)
     return np.array([p for p, _ in order], np.intp), np.array([c for _, c in order], np.float32)
-
-
-def _spread(score: NDArray[np.float32]) -> float:
-    finite = score[np.isfinite(score)]
-    spread = float(finite.std()) if len(finite) else 0.0
-    return spread if spread > 0.0 else 1.0

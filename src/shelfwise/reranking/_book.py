@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 from shelfwise.domain import NOBODY, Candidates, LiveItems, PersonState, Query, Shelf, Slate
 from shelfwise.reranking import _arrange as arranging
 from shelfwise.reranking._arrange import Pin
-from shelfwise.reranking._eligibility import (
-    Check,
-    Regions,
-    all_hold,
-    hard_checks,
-    on_known_rows,
-    personal_checks,
-)
+from shelfwise.reranking._eligibility import FAULTS, Check, Regions, faults_of, personal_checks
 from shelfwise.reranking._plan import Bools, Masks, Plan, Plans, Ready
 from shelfwise.reranking._rules import Rule, check_rule
 from shelfwise.reranking._settings import ArrangeSettings
@@ -26,6 +19,7 @@ from shelfwise.reranking._similarity import ItemLikeness, Similarity
 from shelfwise.reranking.filters import Scene, compile_filter
 
 Rows = NDArray[np.int32]
+_UNKNOWN = FAULTS.index("unknown")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,17 +93,17 @@ class RuleBook:
         self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
     ) -> Permission:
         """The same, with the ids of the rules that dropped something."""
+        faults = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        allowed: Bools = faults == 0
+        rows, spread = _on_shelf(item, faults)
+        for _, holds in self._wishes(query, person, live, shelf, rows):
+            allowed &= spread(holds)
         rules: list[str] = []
-
-        def decide(known: Rows) -> Bools:
-            allowed = all_hold(self._facts(query, person, live, shelf, known), len(known))
-            for name, holds in self._ruled(query, live, shelf, known):
-                if bool((allowed & ~holds).any()):
-                    rules.append(name)
-                    allowed &= holds
-            return allowed
-
-        allowed = on_known_rows(item, min(len(shelf), len(live)), decide)
+        for name, holds in self._ruled(query, live, shelf, rows):
+            dropped = allowed & ~spread(holds)
+            if dropped.any():
+                rules.append(name)
+                allowed &= ~dropped
         return Permission(allowed, tuple(rules))
 
     def why_not(
@@ -120,14 +114,13 @@ class RuleBook:
         out_of_stock, hidden, not_yet_available, no_longer_available, region, age, in_cart, excluded,
         already_bought, filter, unknown (to shelf or live columns), or ``rule:`` and the rule's id.
         """
-        known = (item >= 0) & (item < min(len(shelf), len(live)))
-        reason = np.where(known, "", "unknown").astype(object)
-        rows = np.flatnonzero(known)
-        facts = self._facts(query, person, live, shelf, item[rows])
-        ruled = ((f"rule:{name}", holds) for name, holds in self._ruled(query, live, shelf, item[rows]))
-        for name, holds in (*facts, *ruled):
-            first = rows[~holds & (reason[rows] == "")]
-            reason[first] = name
+        faults = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        reason = np.array(FAULTS, object)[faults]
+        rows, spread = _on_shelf(item, faults)
+        wishes = self._wishes(query, person, live, shelf, rows)
+        ruled = ((f"rule:{name}", holds) for name, holds in self._ruled(query, live, shelf, rows))
+        for name, holds in (*wishes, *ruled):
+            reason[~spread(holds) & (reason == "")] = name
         return tuple(reason.tolist())
 
     def arrange(
@@ -142,19 +135,22 @@ class RuleBook:
     ) -> Slate:
         """The best slate of at most ``size``; ``ranked`` holds permitted candidates in any order."""
         plan = self._plans.of(query)
-        pins = self._pins(query, person, live, shelf, plan)
+        pins = self._pins(query, person, live, shelf, plan, size)
         candidates = _with_pinned(ranked, pins)
         scene = _scene(query, live, shelf, candidates.item)
         weighed, met = arranging.weigh(candidates, _active(plan.weigh, query), self._masks, scene)
         caps = _active(plan.cap, query)
         table = arranging.lay_out(weighed, self._caps(caps, scene))
-        fixed, by_pin = arranging.fix_pins(table, pins, size)
+        fixed, by_pin = arranging.fix_pins(table, pins)
+        table.taken[table.order >= len(ranked)] = (
+            True  # what only a pin brought in is shown by a pin or not at all
+        )
         kept, by_slot = self._slots(query, live, shelf, plan, table, fixed, size)
         fixed |= kept
         filled = arranging.fill(table, shelf, size - len(fixed), self.settings, self._similarity, self._rng)
         by_cap = _caps_that_held(table, caps, filled[0])
         rules = tuple(dict.fromkeys((*met, *by_pin, *by_slot, *by_cap)))
-        return arranging.put_together(table, fixed, filled, size, rules)
+        return arranging.put_together(weighed, table, fixed, filled, size, rules)
 
     def prepare(self, shelf: Shelf, live: LiveItems) -> None:
         """Decide for a new shelf, off the request path, what it alone decides; load the kernels."""
@@ -164,10 +160,9 @@ class RuleBook:
             self._masks.of(rule.filter, scene)
         self.arrange(nothing, Candidates.none(), live, shelf, size=1)
 
-    def _facts(
+    def _wishes(
         self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
     ) -> Iterator[Check]:
-        yield from hard_checks(query, person, live, shelf, self._regions_of(shelf), item)
         yield from personal_checks(query, person, shelf, self.settings, item)
         if query.filter:
             yield "filter", compile_filter(query.filter).of(_scene(query, live, shelf, item))
@@ -188,14 +183,14 @@ class RuleBook:
         return self._regions[1]
 
     def _pins(
-        self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, plan: Plan
+        self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, plan: Plan, size: int
     ) -> list[Pin]:
-        """Pins that may be shown to this person now, the strongest first."""
+        """Pins within the slate that may be shown to this person now, the strongest first."""
         wanted = [
             (Pin(position, shelf.row_of[item_id], rule.rule_id), rule)
             for rule in _active(plan.pin, query)
             for position, item_id in zip(rule.positions, rule.pinned, strict=False)
-            if item_id in shelf.row_of
+            if item_id in shelf.row_of and position <= size
         ]
         if not wanted:
             return []
@@ -231,10 +226,28 @@ class RuleBook:
         rules = _active(plan.slot, query)
         if not rules:
             return {}, []
-        scene = _scene(query, live, shelf, table.ranked.item)
+        scene = _scene(query, live, shelf, table.item)
         return arranging.fix_slots(
             table, [(rule, self._masks.of(rule.filter, scene)) for rule in rules], fixed, size
         )
+
+
+def _on_shelf(item: Rows, faults: NDArray[np.uint8]) -> tuple[Rows, Callable[[Bools], Bools]]:
+    """Rows that may be looked up, and how to read an answer about them for all: unknown rows read True."""
+    if not (faults == _UNKNOWN).any():
+        return item, _as_it_is
+    known = faults != _UNKNOWN
+
+    def spread(holds: Bools) -> Bools:
+        full = np.ones(len(item), np.bool_)
+        full[known] = holds
+        return full
+
+    return item[known], spread
+
+
+def _as_it_is(holds: Bools) -> Bools:
+    return holds
 
 
 def _active(rules: tuple[Ready, ...], query: Query) -> tuple[Ready, ...]:

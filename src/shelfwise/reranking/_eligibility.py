@@ -1,11 +1,12 @@
 """Which items may be shown to this person now: the hard facts, the shopper's own wishes, the query's filter.
 
-Each check yields a name and a mask, so that permitting and explaining read the same answers.
+Permitting and explaining read the same answers: hard facts as a fault per item, everything else as named masks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,12 @@ from shelfwise.domain import (
     EVENT_CODES,
     NO_ROWS,
     PURCHASE,
-    Coded,
     LiveItems,
     PersonState,
     Query,
     Shelf,
 )
-from shelfwise.reranking._kernels import mark_among
+from shelfwise.reranking._kernels import first_fault, mark_among
 from shelfwise.reranking._settings import ArrangeSettings
 
 Rows = NDArray[np.int32]
@@ -33,44 +33,52 @@ _REMOVED = EVENT_CODES["remove_from_cart"]
 _MAX_COUNTRIES = 512  # tables kept; requests may name any country
 
 
+FAULTS = (
+    "",
+    "unknown",
+    "out_of_stock",
+    "hidden",
+    "not_yet_available",
+    "no_longer_available",
+    "region",
+    "age",
+)
+"""The hard facts that no rule and no fallback may break, in the order in which they are looked at."""
+
+
 class Regions:
     """Where items may be sold, as a table per country, made once for one shelf."""
 
     def __init__(self, shelf: Shelf) -> None:
-        self._coded: Coded | None = shelf.coded.get("regions")
+        coded = shelf.coded.get("regions")
+        self._values: tuple[frozenset[str], ...] = coded.values if coded else ()
+        self.codes = coded.codes if coded and coded.values else NO_ROWS
         self._tables: dict[str | None, Bools] = {}
 
-    def allowed(self, country: str | None, item: Rows) -> Bools | None:
-        """``(C,)`` True where sold; None if no item is restricted. An unknown country is no country of a list."""
-        if self._coded is None or not self._coded.values:
-            return None
+    def sold(self, country: str | None) -> Bools:
+        """Per list of regions whether it names the country, and True for no list. Unknown is no country of a list."""
         table = self._tables.get(country)
-        if table is None:
-            table = self._decide(self._coded, country)
-        return table.take(self._coded.codes.take(item))  # code -1 reads the last place: sold everywhere
+        return self._decide(country) if table is None else table
 
-    def _decide(self, coded: Coded, country: str | None) -> Bools:
+    def _decide(self, country: str | None) -> Bools:
         if len(self._tables) >= _MAX_COUNTRIES:
             self._tables.clear()
         wanted = country.upper() if country else None
-        fits = (not sold_in or wanted in {each.upper() for each in sold_in} for sold_in in coded.values)
+        fits = (not sold_in or wanted in {each.upper() for each in sold_in} for sold_in in self._values)
         self._tables[country] = np.array([*fits, True], np.bool_)
         return self._tables[country]
 
 
-def hard_checks(
+def faults_of(
     query: Query, person: PersonState, live: LiveItems, shelf: Shelf, regions: Regions, item: Rows
-) -> Iterator[Check]:
-    """What no rule and no fallback may break: stock, hidden, availability, region, age."""
-    yield "out_of_stock", live.stock.take(item) != 0  # -1: not tracked
-    yield "hidden", live.hidden.take(item) == 0
-    yield "not_yet_available", live.available_from_us.take(item) <= query.asked_us
-    until = live.available_until_us.take(item)
-    yield "no_longer_available", (until > query.asked_us) | (until <= 0)  # 0 or below: no end given
-    sold = regions.allowed(query.context.country or person.country, item)
-    if sold is not None:
-        yield "region", sold
-    yield "age", shelf.min_age.take(item) <= (query.context.age or 0)
+) -> NDArray[np.uint8]:
+    """``(C,)`` index into FAULTS of the first hard fact that an item offends; 0 where none."""
+    faults: NDArray[np.uint8] = first_fault(
+        item, _plain(live.stock), _plain(live.hidden), _plain(live.available_from_us),
+        _plain(live.available_until_us), shelf.min_age, regions.codes,
+        regions.sold(query.context.country or person.country), query.asked_us, query.context.age or 0,
+    )  # fmt: skip
+    return faults
 
 
 def personal_checks(
@@ -86,7 +94,13 @@ def personal_checks(
     if len(query.exclude):
         yield "excluded", ~among(item, query.exclude)
     if query.seen == "exclude" and len(person.lines):
-        yield "already_bought", ~among(item, person.of(PURCHASE)["item"])
+        yield "already_bought", ~among(item, bought(person))
+
+
+def bought(person: PersonState) -> Rows:
+    """Items of remembered purchases."""
+    items: Rows = person.lines["item"][person.lines["event"] == PURCHASE]
+    return items
 
 
 def in_cart(person: PersonState, now_us: int, days: float) -> Rows:
@@ -104,8 +118,6 @@ def in_cart(person: PersonState, now_us: int, days: float) -> Rows:
 
 def among(item: Rows, others: Rows) -> Bools:
     """``(C,)`` True where an item is one of ``others``."""
-    if len(others) <= 4:  # below this the full comparison beats the call of a kernel
-        return (item[:, None] == others[None, :]).any(axis=1)
     marked: Bools = mark_among(item, np.ascontiguousarray(others))
     return marked
 
@@ -121,21 +133,6 @@ def _unlike(shelf: Shelf, item: Rows, held: Rows) -> Bools:
     return ~(same | among(codes, of_held[of_held >= 0]))
 
 
-def all_hold(checks: Iterator[Check], size: int) -> Bools:
-    """``(size,)`` True where every check holds."""
-    allowed = np.ones(size, np.bool_)
-    for _, holds in checks:
-        allowed &= holds
-    return allowed
-
-
-def on_known_rows(item: Rows, n_known: int, decide: Callable[[Rows], Bools]) -> Bools:
-    """Decide for rows that shelf and live columns both know; a row that either lacks is not permitted."""
-    if not len(item):
-        return np.zeros(0, np.bool_)
-    if int(item.max()) < n_known and int(item.min()) >= 0:
-        return decide(item)
-    known = (item >= 0) & (item < n_known)
-    allowed = np.zeros(len(item), np.bool_)
-    allowed[known] = decide(item[known])
-    return allowed
+def _plain(column: NDArray[Any]) -> NDArray[Any]:
+    """The column as a bare array: kernels look long at what a mapped one is."""
+    return column if type(column) is np.ndarray else np.asarray(column)

@@ -10,6 +10,45 @@ BEST, EPSILON, PLACKETT_LUCE = 0, 1, 2
 
 
 @nb.njit(cache=True)
+def first_fault(
+    item: NDArray[np.int32],
+    stock: NDArray[np.int64],
+    hidden: NDArray[np.uint8],
+    from_us: NDArray[np.int64],
+    until_us: NDArray[np.int64],
+    min_age: NDArray[np.int16],
+    region: NDArray[np.int32],
+    sold: NDArray[np.bool_],
+    now_us: int,
+    age: int,
+) -> NDArray[np.uint8]:
+    """``(C,)`` the number of the first hard fact that an item offends, in the order of ``FAULTS``; 0: none.
+
+    Columns are by item row and may differ in length: a row that any of them lacks is unknown. ``region`` ``(I,)``
+    codes into ``sold``, whose last place stands for code -1; empty where nothing is restricted.
+    """
+    known = min(len(stock), len(hidden), len(from_us), len(until_us), len(min_age))
+    fault = np.zeros(len(item), np.uint8)
+    for c in range(len(item)):
+        row = item[c]
+        if row < 0 or row >= known:
+            fault[c] = 1
+        elif stock[row] == 0:  # -1: not tracked
+            fault[c] = 2
+        elif hidden[row] != 0:
+            fault[c] = 3
+        elif from_us[row] > now_us:
+            fault[c] = 4
+        elif 0 < until_us[row] <= now_us:  # 0 or below: no end given
+            fault[c] = 5
+        elif len(region) > 0 and not sold[region[row]]:
+            fault[c] = 6
+        elif min_age[row] > age:
+            fault[c] = 7
+    return fault
+
+
+@nb.njit(cache=True)
 def mark_among(item: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.bool_]:
     """``(C,)`` True where a number of ``item`` is also in ``others``. Negative numbers never are."""
     top = -1
@@ -23,6 +62,33 @@ def mark_among(item: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np
     for c in range(len(item)):
         found[c] = item[c] >= 0 and seen[item[c]]
     return found
+
+
+@nb.njit(cache=True)
+def relevance_of(score: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scores ``(P,)`` stretched to [0, 1]; unscored 0. All 1 where they are equal."""
+    low, high = np.inf, -np.inf
+    for value in score:
+        if np.isfinite(value):
+            low, high = min(low, np.float64(value)), max(high, np.float64(value))
+    relevance = np.zeros(len(score), np.float64)
+    for p in range(len(score)):
+        if np.isfinite(score[p]):
+            relevance[p] = (score[p] - low) / (high - low) if high > low else 1.0
+    return relevance
+
+
+@nb.njit(cache=True)
+def spread_of(score: NDArray[np.float32]) -> float:
+    """Standard deviation of the finite scores; 1 where there is none."""
+    count, mean, squares = 0, 0.0, 0.0
+    for value in score:
+        if np.isfinite(value):
+            count += 1
+            step = value - mean
+            mean += step / count
+            squares += step * (value - mean)
+    return np.sqrt(squares / count) if squares > 0.0 else 1.0
 
 
 @nb.njit(cache=True)

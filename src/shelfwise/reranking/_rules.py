@@ -92,8 +92,10 @@ def parse_rule(document: Mapping[str, Any]) -> Rule:
 
 def rule_document(rule: Rule) -> dict[str, Any]:
     """The rule as plain JSON values, without what it leaves at its default."""
-    full: dict[str, Any] = msgspec.to_builtins(rule)
-    plain: dict[str, Any] = msgspec.to_builtins(Rule(rule_id=rule.rule_id, kind=rule.kind))
+    full: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(rule))
+    plain: dict[str, Any] = msgspec.json.decode(
+        msgspec.json.encode(Rule(rule_id=rule.rule_id, kind=rule.kind))
+    )
     return {
         name: value for name, value in full.items() if name in ("rule_id", "kind") or value != plain[name]
     }

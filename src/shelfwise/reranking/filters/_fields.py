@@ -87,8 +87,8 @@ def field_called(name: str) -> Field | None:
 
 def nearest_field(name: str) -> str | None:
     """A field whose name is close, for a hint."""
-    near = get_close_matches(name.lower(), (*FIELDS, "attributes."), n=1, cutoff=0.6)
-    if near:
-        return near[0]
     inner = [known for known in FIELDS if known.endswith(f".{name.lower()}")]
-    return inner[0] if inner else None
+    if inner:
+        return inner[0]
+    near = get_close_matches(name.lower(), (*FIELDS, "attributes."), n=1, cutoff=0.6)
+    return near[0] if near else None

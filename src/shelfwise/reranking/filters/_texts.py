@@ -60,19 +60,18 @@ def _numeric(compare: Callable[[float, float], bool], limit: Value) -> Callable[
 
 
 def _search(field: Field, word: str, needle: str) -> Callable[[Any], bool]:
-    """Ignores capitals. A list contains an element; a text contains a part."""
+    """Ignores capitals. Tags and regions contain a whole element; every other text contains a part."""
     wanted = needle.casefold()
+    fits: Callable[[str], bool]
     if word == "starts_with":
-        return lambda value: any(each.casefold().startswith(wanted) for each in _all(value))
-    if field.name in ("tags", "regions"):
-        return lambda value: any(each.casefold() == wanted for each in _all(value))
-    return lambda value: any(wanted in each.casefold() for each in _all(value))
-
-
-def _all(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)
+        fits = lambda text: text.casefold().startswith(wanted)  # noqa: E731
+    elif field.name in ("tags", "regions"):
+        fits = lambda text: text.casefold() == wanted  # noqa: E731
+    else:
+        fits = lambda text: wanted in text.casefold()  # noqa: E731
+    if field.type == "texts":
+        return lambda value: value is not None and any(map(fits, value))
+    return lambda value: value is not None and fits(value)
 
 
 def _number(text: str) -> float:

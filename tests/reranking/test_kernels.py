@@ -1,0 +1,61 @@
+"""The kernels once more with bounds checks on: a wrong length there is a crash anywhere else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shelfwise.reranking._kernels import mark_among, relevance_of, spread_of
+
+
+@pytest.mark.slow  # compiles every kernel anew
+def test_no_kernel_reads_beyond_its_columns(tmp_path: Path) -> None:
+    code = """
+import numpy as np, numba
+from reranking.shop import Thing, judged, live_of, query, shelf_of
+from shelfwise.domain import NOBODY
+from shelfwise.reranking import ArrangeSettings, ExplorationSettings, RuleBook, parse_rule
+assert numba.config.BOUNDSCHECK
+things = [Thing(brand=f"b{n % 3}", group_id=f"g{n % 7}", category=("A", f"c{n % 2}"), title=f"red thing {n}",
+                stock=n - 1, regions=frozenset({"GB"}) if n % 5 == 0 else None) for n in range(20)]
+shelf, live = shelf_of(things), live_of(things)
+rows = np.arange(-2, 30, dtype=np.int32)
+rules = [parse_rule(dict(rule_id="a", kind="cap", limit=2, per="brand")),
+         parse_rule(dict(rule_id="b", kind="pin", items=["i3", "i4"], positions=[1, 30]))]
+for kind in ("none", "epsilon", "plackett_luce"):
+    options = ArrangeSettings(relevance_weight=0.5, pool_size=7, exploration=ExplorationSettings(kind=kind))
+    for book in (RuleBook.compile(settings=options), RuleBook.compile(rules, settings=options)):
+        book.permit(query(seeds=[0]), NOBODY, live, shelf, rows)
+        for size in (1, 10, 100):
+            book.arrange(query(), judged(list(range(20))), live, shelf, size=size)
+print("fine")
+"""
+    tests = Path(__file__).parents[1]
+    env = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tests)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("fine", 0), done.stderr
+
+
+@given(st.lists(st.integers(-3, 50), max_size=30), st.lists(st.integers(-3, 50), max_size=30))
+def test_marking_agrees_with_sets(item: list[int], others: list[int]) -> None:
+    marked = mark_among(np.array(item, np.int32), np.array(others, np.int32))
+    assert marked.tolist() == [number >= 0 and number in others for number in item]
+
+
+@given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=40))
+def test_spread_is_the_standard_deviation(score: list[float]) -> None:
+    column = np.array(score, np.float32)
+    expected = float(column.astype(np.float64).std())
+    assert spread_of(column) == pytest.approx(expected if len(set(score)) > 1 else 1.0, rel=1e-6, abs=1e-9)
+
+
+def test_relevance_spans_zero_to_one_and_the_unscored_have_none() -> None:
+    assert relevance_of(np.array([3, 2, -1, np.nan], np.float32)).tolist() == [1.0, 0.75, 0.0, 0.0]
+    assert relevance_of(np.array([2, 2], np.float32)).tolist() == [1.0, 1.0]
