@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import InvalidField, LiveItems, UnknownName
-from shelfwise.stores import BOARD_NAMES, START, Entry, Position, StoredItem, Stream
+from shelfwise.stores import BOARD_NAMES, START, Entry, ItemChange, Position, StoredItem, Stream
+from shelfwise.stores._changes import changed
 
 
 class MemoryLog:
@@ -152,3 +153,50 @@ class MemoryLive:
             available_until_us=column("available_until_us", np.iinfo(np.int64).max),
             counters={name: counter(values) for name, values in self._counters.items()},
         )
+
+
+class MemoryCatalogue:
+    """``Catalogue``: a dict by id, and the generation each item last changed in."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, StoredItem] = {}
+        self._changed: dict[str, int] = {}
+        self._position, self._generation = START, 0
+
+    def apply(self, changes: Sequence[ItemChange], *, position: Position) -> list[StoredItem]:
+        items, after = dict(self._items), list[StoredItem]()
+        for change in changes:
+            stored = changed(items.get(change.item_id), change, next_row=len(items))
+            if stored is not None:
+                items[change.item_id] = stored
+                after.append(stored)
+        fresh = [item_id for item_id, stored in items.items() if stored is not self._items.get(item_id)]
+        self._generation += bool(fresh)
+        self._changed.update(dict.fromkeys(fresh, self._generation))
+        self._items, self._position = items, position
+        return after
+
+    def position(self) -> Position:
+        return self._position
+
+    def get(self, item_id: str) -> StoredItem | None:
+        return self._items.get(item_id)
+
+    def get_many(self, item_ids: Sequence[str]) -> list[StoredItem | None]:
+        return [self._items.get(item_id) for item_id in item_ids]
+
+    def page(self, *, after: str, limit: int) -> list[StoredItem]:
+        ids = sorted(
+            item_id for item_id, stored in self._items.items() if item_id > after and not stored.retired
+        )
+        return [self._items[item_id] for item_id in ids[:limit]]
+
+    def since(self, generation: int) -> list[StoredItem]:
+        fresh = [self._items[item_id] for item_id, at in self._changed.items() if at > generation]
+        return sorted(fresh, key=lambda stored: stored.row)
+
+    def generation(self) -> int:
+        return self._generation
+
+    def close(self) -> None:
+        """Nothing to close."""

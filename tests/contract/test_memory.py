@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contract.board_contract import BoardContract
+from contract.catalogue_contract import CatalogueContract
 from contract.event_log_contract import EventLogContract
 from contract.live_columns_contract import LiveColumnsContract
-from contract.memory import MemoryBoard, MemoryLive, MemoryLog, MemoryState
+from contract.memory import MemoryBoard, MemoryCatalogue, MemoryLive, MemoryLog, MemoryState
 from contract.state_store_contract import StateStoreContract
 
 
@@ -27,3 +28,8 @@ class TestMemoryBoard(BoardContract):
 class TestMemoryLive(LiveColumnsContract):
     def make(self) -> MemoryLive:
         return MemoryLive()
+
+
+class TestMemoryCatalogue(CatalogueContract):
+    def make(self) -> MemoryCatalogue:
+        return MemoryCatalogue()

@@ -128,9 +128,11 @@ class Catalogue(Protocol):
     """All items: the fold of the log's ``items`` stream. Gives each item its row at first sight, for ever."""
 
     def apply(self, changes: Sequence[ItemChange], *, position: Position) -> list[StoredItem]:
-        """Fold changes and the position in one transaction; the items after it, in the order of ``changes``.
+        """Fold changes and the position in one transaction; each item as its change left it, in their order.
 
-        A patch or delete of an unknown id is skipped and left out of the list.
+        A patch or delete of an unknown id is left out. A put revives a retired item, a patch does not. What
+        changes nothing leaves the item as it was, etag and instant too. Raises InvalidField for a patch of a
+        field that items do not have, or with a value of another type; then nothing is applied.
         """
         ...
 
@@ -149,7 +151,7 @@ class Catalogue(Protocol):
         ...
 
     def generation(self) -> int:
-        """Grows with each applied batch."""
+        """Grows with each applied batch that changed something."""
         ...
 
     def close(self) -> None: ...
