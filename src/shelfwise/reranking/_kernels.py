@@ -254,12 +254,13 @@ def blend_similarity(
             if brand[i] >= 0 and brand[j] >= 0:
                 total += brand_weight * (brand[i] == brand[j])
                 weight += brand_weight
-            both, either = 0, 0
+            both, mine, other = 0, 0, 0
             for w in range(words.shape[1]):
                 both += _bits(words[i, w] & words[j, w])
-                either += _bits(words[i, w] | words[j, w])
-            if either > 0:
-                total += title_weight * both / either
+                mine += _bits(words[i, w])
+                other += _bits(words[j, w])
+            if mine > 0 and other > 0:
+                total += title_weight * both / (mine + other - both)
                 weight += title_weight
             if weight > 0.0:
                 like[i, j] = like[j, i] = total / weight
