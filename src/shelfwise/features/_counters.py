@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, HOUR_US, MINUTE_US, PURCHASE, REFUND, VIEW, grain_us
+from shelfwise.domain import DAY_US, HOUR_US, MINUTE_US, PURCHASE, REFUND, VIEW, InvalidField, grain_us
 from shelfwise.features._effects import EFFECT, LARGEST_PRICE, milli_log
 
 How = Literal["count", "quantity", "log_quantity", "log_price", "actors", "first_buyers"]
@@ -35,6 +35,12 @@ class Rolling:
     how: How
     width_us: int
     lag_us: int = 0
+
+    def __post_init__(self) -> None:
+        if self.how == "actors" and grain_us(self.width_us) < DAY_US:
+            raise InvalidField(
+                self.name, self.width_us, "over a day for actors: they are distinct per UTC day"
+            )
 
     @property
     def measure(self) -> int:

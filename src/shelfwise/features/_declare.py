@@ -1,0 +1,366 @@
+"""The vocabulary of declarations. A feature is data: whose it is, what it tells, over how long. Engines read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from shelfwise.domain import DAY_US, EVENT_CODES, HOUR_US
+from shelfwise.features._counters import How, Rolling, shop_name
+from shelfwise.features._expr import Binary, Col, DaysSince, Expr, Ln, Num
+
+Entity = Literal["item", "user", "session", "user_item", "context", "source"]
+Freshness = Literal["stream", "fitted", "request"]
+Dtype = Literal["int64", "float64"]
+Event = Literal["view_item", "add_to_cart", "purchase", "refund"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One column, as the catalogue page, the checks and the readers see it."""
+
+    name: str  # entity__what__how__window
+    entity: Entity
+    meaning: str
+    unit: str
+    dtype: Dtype = "float64"
+    low: float | None = None  # smallest value it can take
+    high: float | None = None
+    null: str | None = None  # what it means when there is nothing; None: it is never so
+    window: str = "all"
+    freshness: Freshness = "stream"
+    expr: Expr | None = None  # None where it is not made of base columns: from a fit or a source
+    batch: bool = True  # a batch engine can compute it from events and the rows asked for
+
+    @property
+    def sql(self) -> str:
+        """The column in the SQL that DuckDB and Spark share; empty where no batch engine computes it."""
+        if self.expr is None or not self.batch:
+            return ""
+        return self.expr.name if isinstance(self.expr, Col) and self.dtype == "int64" else self.expr.sql()
+
+
+class Declaration(Protocol):
+    """A word of the vocabulary: it knows its feature."""
+
+    def feature(self) -> Feature: ...
+
+
+def span(width_us: int | None) -> str:
+    """A width as names carry it: 1h, 7d; ``all`` for everything that is remembered."""
+    if width_us is None:
+        return "all"
+    return f"{width_us // DAY_US}d" if width_us % DAY_US == 0 else f"{width_us // HOUR_US}h"
+
+
+# ------------------------------------------------------------------ counts
+
+
+_HOW_MEANING: dict[How, tuple[str, str]] = {
+    "count": ("lines of {}", "lines"),
+    "quantity": ("pieces in {}", "pieces"),
+    "log_quantity": ("sum of 1,000 ln(quantity) over lines of {}", "thousandths"),
+    "log_price": ("sum of 1,000 ln(price per unit in minor units) over lines of {}", "thousandths"),
+    "actors": ("distinct people and days in {}", "person-days"),
+    "first_buyers": ("people who bought it for the first time, in {}", "people"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCount:
+    """``how`` of an event that happened to an item, in a window before the question or before ``lag_us`` ago."""
+
+    event: Event
+    how: How
+    width_us: int
+    lag_us: int = 0
+
+    @property
+    def window(self) -> str:
+        return span(self.width_us) + (f"_{span(self.lag_us)}_ago" if self.lag_us else "")
+
+    @property
+    def name(self) -> str:
+        return f"item__{self.event}__{self.how}__{self.window}"
+
+    @property
+    def col(self) -> Expr:
+        return Col(self.name)
+
+    @property
+    def rolling(self) -> Rolling:
+        return Rolling(self.name, EVENT_CODES[self.event], self.how, self.width_us, self.lag_us)
+
+    def feature(self) -> Feature:
+        meaning, unit = _HOW_MEANING[self.how]
+        lowest = None if self.how.startswith("log") else 0
+        return Feature(
+            name=self.name, entity="item", meaning=meaning.format(self.event), unit=unit, dtype="int64",
+            low=lowest, window=self.window, expr=self.col,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ShopShare:
+    """An item's part of what the whole shop counted, in thousandths: does not grow with the shop."""
+
+    of: ItemCount
+
+    def feature(self) -> Feature:
+        expr = self.of.col * 1000.0 / Col(shop_name(self.of.name))
+        return Feature(
+            name=f"item__{self.of.event}__{self.of.how}_share__{self.of.window}", entity="item",
+            meaning=f"thousandths of the shop's {self.of.how.replace('_', ' ')} of {self.of.event} that are this item's",
+            unit="per mille", low=0, high=1000, null="nothing was counted in the shop", window=self.of.window, expr=expr,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class UserCount:
+    """``how`` of an event of a person, among the lines remembered of them."""
+
+    event: Event
+    how: Literal["count", "orders"]
+    width_us: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"user__{self.event}__{self.how}__{span(self.width_us)}"
+
+    @property
+    def col(self) -> Expr:
+        return Col(self.name)
+
+    def feature(self) -> Feature:
+        meaning = "distinct orders" if self.how == "orders" else f"lines of {self.event}"
+        return Feature(
+            name=self.name, entity="user", meaning=f"{meaning} of the person", unit=self.how.replace("count", "lines"),
+            dtype="int64", low=0, window=span(self.width_us), expr=self.col,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PairCount:
+    """Lines of an event between a person and an item."""
+
+    event: Event
+    width_us: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"user_item__{self.event}__count__{span(self.width_us)}"
+
+    @property
+    def col(self) -> Expr:
+        return Col(self.name)
+
+    def feature(self) -> Feature:
+        return Feature(
+            name=self.name, entity="user_item", meaning=f"lines of {self.event} of the person with this item",
+            unit="lines", dtype="int64", low=0, window=span(self.width_us), expr=self.col,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PairDecay:
+    """Days on which the person bought the item, each worth half as much after ``half_life_days``."""
+
+    half_life_days: int
+
+    @property
+    def name(self) -> str:
+        return f"user_item__purchase__decay__{self.half_life_days}d"
+
+    @property
+    def col(self) -> Expr:
+        return Col(self.name)
+
+    def feature(self) -> Feature:
+        return Feature(
+            name=self.name, entity="user_item", unit="days", low=0, window="all", expr=self.col,
+            meaning=f"days the person bought it on, halved every {self.half_life_days} days since",
+        )  # fmt: skip
+
+
+# --------------------------------------------------- made of other columns
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A smoothed fraction of two counts of an item: (num + prior * strength) / (den + strength)."""
+
+    what: str
+    num: ItemCount
+    den: ItemCount
+    prior: float
+    strength: float
+
+    def feature(self) -> Feature:
+        expr = (self.num.col + self.prior * self.strength) / (self.den.col + self.strength)
+        return Feature(
+            name=f"item__{self.what}__rate__{self.num.window}", entity="item", unit="fraction", low=0,
+            meaning=f"{self.num.name} in {self.den.name}, pulled to {self.prior:g} with weight {self.strength:g}",
+            window=self.num.window, expr=expr,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How much faster a count runs in the short window than in the long one: daily paces, each plus a floor."""
+
+    short: ItemCount
+    long: ItemCount
+    floor: float = 0.05  # per day: an item sold once a month is not a trend the day it sells
+
+    def feature(self) -> Feature:
+        paces = [one.col / (one.width_us / DAY_US) + self.floor for one in (self.short, self.long)]
+        window = f"{self.short.window}_{self.long.window}"
+        return Feature(
+            name=f"item__{self.short.event}__trend__{window}", entity="item", unit="ratio", low=0, window=window,
+            meaning=f"daily {self.short.name} by daily {self.long.name}, each plus {self.floor:g}",
+            expr=paces[0] / paces[1],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Recency:
+    """Days since an instant that a base column holds."""
+
+    entity: Entity
+    what: str  # event, or nothing for any event
+    since: Literal["first", "last"] = "last"
+
+    @property
+    def instant(self) -> str:
+        return (
+            f"{self.entity}__{self.what}__{self.since}_us" if self.what else f"{self.entity}__{self.since}_us"
+        )
+
+    def feature(self) -> Feature:
+        how = "recency" if self.since == "last" else "age"
+        subject = self.what or "event"
+        return Feature(
+            name=f"{self.entity}__{self.what}__{how}" if self.what else f"{self.entity}__{how}", entity=self.entity,
+            meaning=f"days since the {self.since} {subject} of the {self.entity.replace('_', ' and ')}", unit="days",
+            low=0, null=f"no {subject} yet", expr=DaysSince(self.instant),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Mean days between repeats: (last - first) / (times - 1); with ``overdue``, recency by that gap."""
+
+    entity: Literal["user", "user_item"]
+    times: str  # base column that counts
+    overdue: bool = False
+    shortest: float = 1.0  # days; below it being overdue would explode
+
+    def feature(self) -> Feature:
+        since_last, since_first = (
+            DaysSince(f"{self.entity}__purchase__{end}_us") for end in ("last", "first")
+        )
+        gap = (since_first - since_last) / (Col(self.times) - 1.0)
+        expr = since_last / at_least(gap, self.shortest) if self.overdue else gap
+        return Feature(
+            name=f"{self.entity}__purchase__{'overdue' if self.overdue else 'gap'}", entity=self.entity,
+            meaning="days since the last purchase by the mean gap" if self.overdue else "mean days between purchases",
+            unit="ratio" if self.overdue else "days", low=0, null="bought less than twice", expr=expr,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """Any other number made of base columns."""
+
+    name: str
+    entity: Entity
+    meaning: str
+    unit: str
+    expr: Expr
+    low: float | None = None
+    high: float | None = None
+    null: str | None = None
+    window: str = "all"
+    dtype: Dtype = "float64"
+    freshness: Freshness = "stream"
+
+    def feature(self) -> Feature:
+        return Feature(
+            name=self.name, entity=self.entity, meaning=self.meaning, unit=self.unit, expr=self.expr, low=self.low,
+            high=self.high, null=self.null, window=self.window, dtype=self.dtype, freshness=self.freshness,
+        )  # fmt: skip
+
+
+# ------------------------------------------- known only at the question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A number of the question itself: its context, or what the shopper looks at now."""
+
+    name: str
+    entity: Entity
+    meaning: str
+    unit: str
+    dtype: Dtype = "float64"
+    low: float | None = None
+    high: float | None = None
+    null: str | None = None
+    batch: bool = False  # rows of a training set carry what it takes
+
+    def feature(self) -> Feature:
+        return Feature(
+            name=self.name, entity=self.entity, meaning=self.meaning, unit=self.unit, dtype=self.dtype, low=self.low,
+            high=self.high, null=self.null, window="now", freshness="request", expr=Col(self.name), batch=self.batch,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A number per item that a release carries, known as of its training."""
+
+    name: str
+    meaning: str
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    null: str = "the item is newer than the release"
+
+    def feature(self) -> Feature:
+        return Feature(
+            name=self.name, entity="item", meaning=self.meaning, unit=self.unit, low=self.low, high=self.high,
+            null=self.null, window="fit", freshness="fitted", batch=False,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What a source says of an item: its own number, that number by the best of the query, and its place."""
+
+    name: str  # e.g. collaborative__score
+
+    def features(self) -> tuple[Feature, Feature, Feature]:
+        silent = "the source is silent about it"
+        own = Feature(
+            name=self.name, entity="source", meaning=f"{self.name} as the source gives it", unit="score",
+            null=silent, window="now", freshness="request", batch=False,
+        )  # fmt: skip
+        relative = Feature(
+            name=f"{self.name}__relative", entity="source", meaning=f"{self.name} by the highest of the query",
+            unit="ratio", high=1, null=f"{silent}, or the highest is not above 0", window="now", freshness="request", batch=False,
+        )  # fmt: skip
+        rank = Feature(
+            name=f"{self.name}__rank", entity="source", unit="places", low=0, null=silent, window="now",
+            meaning=f"how many candidates have a higher {self.name}", freshness="request", batch=False,
+        )  # fmt: skip
+        return own, relative, rank
+
+
+def log_ratio(one: Expr, two: Expr) -> Expr:
+    """ln(one) - ln(two)."""
+    return Ln(one) - Ln(two)
+
+
+def at_least(value: Expr, least: float) -> Expr:
+    """The value, or ``least`` where it is lower."""
+    return Binary("max", value, Num(least))
