@@ -78,6 +78,7 @@ class Interactions:
     price_minor: NDArray[np.int64]  # (N,) -1 unknown
     n_users: int
     n_items: int
+    country: tuple[str | None, ...] = ()  # (U,) of each person, the newest one named; empty: nobody's is known
 
     def __post_init__(self) -> None:
         columns = (
@@ -100,7 +101,7 @@ class Interactions:
         """Only these rows; the numbers of users and items stay."""
         return Interactions(
             self.user[rows], self.item[rows], self.at_us[rows], self.event[rows], self.order[rows],
-            self.quantity[rows], self.price_minor[rows], self.n_users, self.n_items,
+            self.quantity[rows], self.price_minor[rows], self.n_users, self.n_items, self.country,
         )  # fmt: skip
 
     def before(self, instant_us: int) -> Interactions:
