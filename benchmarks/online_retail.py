@@ -160,9 +160,8 @@ def _compare(
 ) -> list[dict[str, Any]]:
     relevant = test.bought if truth == "all" else test.fresh
     users = list(relevant)
-    judged = Truth.of(
-        [{test.col[item] for item in relevant[user] if item in test.col} or {-2} for user in users]
-    )
+    number = dict(test.col)  # items that nobody had bought before the cut count too: nobody can find them
+    judged = Truth.of([{number.setdefault(item, len(number)) for item in relevant[user]} for user in users])
     ours = _rows(number, lists[truth], users)
     score = ndcg_at(K, ours, judged)
     rows = [_row("shelfwise", truth, score, recall_at(K, ours, judged))]
