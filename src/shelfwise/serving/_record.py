@@ -25,7 +25,7 @@ BATCH = 500
 class AnswerInbox(Protocol):
     """The part of the keeper's door that is needed here."""
 
-    async def submit(self, command: str, payload: Any) -> Any: ...
+    async def submit_async(self, command: str, payload: Any) -> Any: ...
 
 
 class Recorder:
@@ -54,7 +54,7 @@ class Recorder:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             try:
-                await self._inbox.submit("answers", batch)
+                await self._inbox.submit_async("answers", batch)
                 self.recorded += len(batch)
             except StoreUnavailable as trouble:
                 self._waiting.extendleft(reversed(batch[: LIMIT - len(self._waiting)]))

@@ -108,7 +108,7 @@ async def get_release(door: Door, request: Request) -> Response:
 async def promote(door: Door, request: Request) -> Response:
     """PUT /v1/releases/champion: move the alias; every worker follows within a second."""
     asked = decode(_ALIAS, request.body, ("release",))
-    receipt = await door.inbox.submit(
+    receipt = await door.inbox.submit_async(
         "control", {"op": "promote", "release": asked.release, "actor": request.actor}
     )
     return json_response({"champion": receipt.result})
@@ -116,7 +116,7 @@ async def promote(door: Door, request: Request) -> Response:
 
 async def rollback(door: Door, request: Request) -> Response:
     """POST /v1/releases/rollback: back to the champion before."""
-    receipt = await door.inbox.submit("control", {"op": "rollback", "actor": request.actor})
+    receipt = await door.inbox.submit_async("control", {"op": "rollback", "actor": request.actor})
     return json_response({"champion": receipt.result})
 
 
@@ -164,7 +164,7 @@ async def export_user(door: Door, request: Request) -> Response:
 async def delete_user(door: Door, request: Request) -> Response:
     """DELETE /v1/users/{user_id}: forget, everywhere; answered with the report."""
     user_id = request.params["user_id"]
-    receipt = await door.inbox.submit("erase", {"person": f"u:{user_id}"})
+    receipt = await door.inbox.submit_async("erase", {"person": f"u:{user_id}"})
     return json_response(receipt.result)
 
 
@@ -250,14 +250,14 @@ async def _write(
         "if_match": if_match,
         "actor": request.actor,
     }
-    receipt = await door.inbox.submit("control", command)
+    receipt = await door.inbox.submit_async("control", command)
     return str(receipt.result)
 
 
 async def _delete(door: Door, request: Request, kind: str, key: str, noun: str) -> Response:
     _found(door, kind, key, noun)
     command = {"op": "delete", "kind": kind, "key": key, "if_match": _match(request), "actor": request.actor}
-    await door.inbox.submit("control", command)
+    await door.inbox.submit_async("control", command)
     return Response(204)
 
 

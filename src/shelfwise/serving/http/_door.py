@@ -48,7 +48,7 @@ LOOK_S = 0.1  # how often the board is looked at: a PATCH of stock is in mapped 
 class AsyncInbox(Protocol):
     """The keeper's door for an event loop."""
 
-    async def submit(self, command: str, payload: Any) -> Receipt: ...
+    async def submit_async(self, command: str, payload: Any) -> Receipt: ...
 
 
 class PlacementLike(Protocol):

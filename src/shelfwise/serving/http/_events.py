@@ -35,7 +35,7 @@ async def _take(door: Door, request: Request, accept: Callable[..., Verdicts], *
     rejected = [
         {"index": r.index, "field": r.field, "value": r.value, "rule": r.rule} for r in verdicts.rejected
     ]
-    receipt = await door.inbox.submit("events", verdicts.accepted) if verdicts.accepted else None
+    receipt = await door.inbox.submit_async("events", verdicts.accepted) if verdicts.accepted else None
     conflicts = receipt.conflicts if receipt else ()
     rejected += [_conflict(verdicts, at) for at in conflicts]
     await _bury(door, rejected, source)
@@ -67,4 +67,4 @@ async def _bury(door: Door, rejected: list[dict[str, Any]], source: str) -> None
             }
             for r in rejected
         ]
-        await door.inbox.submit("dead_letters", letters)
+        await door.inbox.submit_async("dead_letters", letters)

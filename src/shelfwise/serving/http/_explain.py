@@ -1,4 +1,4 @@
-"""Why: the answer as it was logged, told in sources, exact contributions of features, rules, and what was left out."""
+"""Why: the answer as it was logged, in sources, exact contributions of features, rules, and what was left out."""
 
 from __future__ import annotations
 

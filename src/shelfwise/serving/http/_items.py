@@ -23,7 +23,7 @@ async def put_items(door: Door, request: Request) -> Response:
         {"index": r.index, "field": r.field, "value": r.value, "rule": r.rule} for r in verdicts.rejected
     ]
     if verdicts.changes:
-        await door.inbox.submit("items", list(verdicts.changes))
+        await door.inbox.submit_async("items", list(verdicts.changes))
     return json_response({"accepted": len(verdicts.changes), "rejected": rejected}, 202)
 
 
@@ -53,7 +53,7 @@ async def delete_item(door: Door, request: Request) -> Response:
     """DELETE /v1/items/{item_id}: it is retired; its row and history stay."""
     item_id = request.params["item_id"]
     _check_match(request, _known(door, item_id))
-    await door.inbox.submit("items", [ItemChange(action="delete", item_id=item_id, at_us=door.clock())])
+    await door.inbox.submit_async("items", [ItemChange(action="delete", item_id=item_id, at_us=door.clock())])
     return Response(204)
 
 
@@ -106,7 +106,7 @@ async def _changed(door: Door, request: Request, change: ItemChange) -> Response
         raise Problem(
             412, f"there is no item {change.item_id!r}; expected one with etag {request.headers['if-match']}"
         )
-    receipt = await door.inbox.submit("items", [change])
+    receipt = await door.inbox.submit_async("items", [change])
     etag = receipt.result[0][0] if receipt.result and receipt.result[0] else ""
     status = 201 if before is None or before.retired else 200
     stored = door.catalogue.get(change.item_id)
