@@ -15,6 +15,7 @@ from shelfwise.domain import DAY_US, PURCHASE, SOURCES, InvalidInput, LiveItems,
 from shelfwise.rankers import fit_ranker
 from shelfwise.stores import ReleaseRegistry
 from shelfwise.training._fits import Fits, fit_sources
+from shelfwise.training._fitted import fitted_columns
 from shelfwise.training._folder import write_features, write_packed, write_settings
 from shelfwise.training._gate import Verdict, decide
 from shelfwise.training._jobs import Job, run_jobs
@@ -48,7 +49,6 @@ class Workshop:
     open_server: OpenServer
     live_as_of: Callable[[Sequence[str], int, Sequence[int]], list[LiveItems]]
     feature_names: Callable[[Sequence[str]], tuple[str, ...]]  # source signals -> names of all features
-    fitted_features: Callable[[Snapshot, Shelf, int], Mapping[str, NDArray[np.float32]]]
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     parts: PartSettings = field(default_factory=PartSettings)
 
@@ -261,7 +261,7 @@ def _describe(
     shop: Workshop, snapshot: Snapshot, fit: Fits, names: tuple[str, ...], *, ranker: str | None
 ) -> None:
     """All of a release but its sources and rankers."""
-    fitted = shop.fitted_features(snapshot, shop.shelf, fit.as_of_us)
+    fitted = fitted_columns(snapshot, shop.shelf, fit.as_of_us)
     write_features(fit.folder, needs=names, signals=fit.signals, fitted=fitted)
     write_packed(fit.folder, _best_sellers(snapshot, fit.as_of_us))
     write_settings(

@@ -1,0 +1,91 @@
+"""Opens the stores of a shop: the only place that knows adapters by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shelfwise.app._layout import Layout
+from shelfwise.stores import (
+    Board,
+    Catalogue,
+    ControlStore,
+    EventLog,
+    Lake,
+    LiveColumns,
+    ReleaseRegistry,
+    ShelfReader,
+    StateStore,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What a process that only reads has open: workers, training."""
+
+    state: StateStore
+    catalogue: Catalogue
+    control: ControlStore
+    releases: ReleaseRegistry
+    board: Board
+    live: LiveColumns
+    shelf_reader: ShelfReader
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """What the keeper has open, and nobody else."""
+
+    log: EventLog
+    state: StateStore
+    catalogue: Catalogue
+    control: ControlStore
+    lake: Lake
+    releases: ReleaseRegistry
+    board: Board
+    live_path: Path
+
+
+def open_readers(layout: Layout) -> Readers:
+    """Read-only handles. Raises StoreUnavailable if the keeper has never run here."""
+    from shelfwise.stores.adapters.folder_releases import FolderReleases
+    from shelfwise.stores.adapters.lmdb_state import LmdbState
+    from shelfwise.stores.adapters.mapped_board import MappedBoard
+    from shelfwise.stores.adapters.mapped_live import MappedLive
+    from shelfwise.stores.adapters.shelf_reader import CatalogueShelf
+    from shelfwise.stores.adapters.sql_control import SqlControl
+    from shelfwise.stores.adapters.sqlite_catalogue import SqliteCatalogue
+
+    catalogue = SqliteCatalogue(layout.catalogue, read_only=True)
+    return Readers(
+        state=LmdbState(layout.state, read_only=True),
+        catalogue=catalogue,
+        control=SqlControl(layout.control, read_only=True),
+        releases=FolderReleases(layout.releases),
+        board=MappedBoard(layout.board, read_only=True),
+        live=MappedLive(layout.live / "items"),
+        shelf_reader=CatalogueShelf(catalogue),
+    )
+
+
+def open_writers(layout: Layout) -> Writers:
+    """Handles of the one writer, who holds the lock."""
+    from shelfwise.stores.adapters.delta_lake import DeltaLake
+    from shelfwise.stores.adapters.folder_releases import FolderReleases
+    from shelfwise.stores.adapters.lmdb_state import LmdbState
+    from shelfwise.stores.adapters.mapped_board import MappedBoard
+    from shelfwise.stores.adapters.sql_control import SqlControl
+    from shelfwise.stores.adapters.sqlite_catalogue import SqliteCatalogue
+    from shelfwise.stores.adapters.sqlite_log import SqliteLog
+
+    layout.make()
+    return Writers(
+        log=SqliteLog(layout.log),
+        state=LmdbState(layout.state),
+        catalogue=SqliteCatalogue(layout.catalogue),
+        control=SqlControl(layout.control),
+        lake=DeltaLake(layout.lake),
+        releases=FolderReleases(layout.releases),
+        board=MappedBoard(layout.board),
+        live_path=layout.live / "items",
+    )

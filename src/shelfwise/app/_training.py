@@ -1,0 +1,71 @@
+"""Wires a training: the lake's files, the shelf, and the very pipeline that will serve what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.app._layout import Layout
+from shelfwise.app.settings import ShopSettings
+from shelfwise.domain import Candidates, Deadline, LiveItems, PersonState, Query, Shelf
+from shelfwise.features import DuckDBSettings, feature_names, live_as_of
+from shelfwise.reranking import ArrangeSettings, RuleBook
+from shelfwise.serving import Pipeline, Release
+from shelfwise.stores import Lake, ReleaseRegistry
+from shelfwise.training import PartSettings, Report, Workshop, train
+
+NO_HURRY = Deadline(lambda: 0.0, at_s=60.0, budget_s=60.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PipelineServer:
+    """The pipeline as training sees it."""
+
+    pipeline: Pipeline
+
+    def pool(self, query: Query, person: PersonState) -> tuple[Candidates, NDArray[np.float32]]:
+        """Candidates and their features."""
+        return self.pipeline.pool(query, person)
+
+    def recommend(self, query: Query, person: PersonState) -> NDArray[np.int32]:
+        """Item rows, best first."""
+        return self.pipeline.recommend(query, person, NO_HURRY).slate.item
+
+
+def run_training(
+    layout: Layout,
+    settings: ShopSettings,
+    *,
+    lake: Lake,
+    shelf: Shelf,
+    registry: ReleaseRegistry,
+    now_us: int,
+    told: Callable[[str, float], None] | None = None,
+) -> Report:
+    """Train a shop's release as of now."""
+    book = RuleBook.compile(settings=ArrangeSettings(**settings.reranking))
+
+    def open_server(folder: Path, live: LiveItems) -> PipelineServer:
+        return PipelineServer(Pipeline(Release.open(folder, shelf), book, shelf, lambda: live))
+
+    def as_of(files: Sequence[str], n_items: int, instants: Sequence[int]) -> list[LiveItems]:
+        engine = DuckDBSettings(memory_mb=settings.training.memory_mb)
+        return live_as_of(files, n_items, instants, origins=settings.training.origins, settings=engine)
+
+    workshop = Workshop(
+        files=lake.files("event_lines"),
+        shelf=shelf,
+        now_us=now_us,
+        folder=layout.cache / "training",
+        registry=registry,
+        open_server=open_server,
+        live_as_of=as_of,
+        feature_names=feature_names,
+        settings=settings.training,
+        parts=PartSettings(candidates=settings.candidates, rankers=settings.rankers),
+    )
+    return train(workshop, told=told)
