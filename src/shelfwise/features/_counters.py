@@ -55,15 +55,19 @@ class _Bucket:
     unsaved: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
     saved: list[int] = field(default_factory=list)  # numbers of the blobs that hold the rest
 
+    summed: bool = False  # the one chunk has each cell once
+
     def add(self, cell: NDArray[np.int64], value: NDArray[np.int64]) -> None:
         self.chunks.append((cell, value))
         self.unsaved.append((cell, value))
+        self.summed = False
         if len(self.chunks) > 2 * _MOST_CHUNKS:
-            self.chunks = [_summed(self.chunks)]
+            self.sums()
 
     def sums(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        if len(self.chunks) != 1:
-            self.chunks = [_summed(self.chunks)]
+        """Each cell once, with its sum."""
+        if not self.summed:
+            self.chunks, self.summed = [_summed(self.chunks)], True
         return self.chunks[0]
 
 
@@ -290,6 +294,7 @@ class ItemCounters:
         cell, value = np.frombuffer(blob, np.int64).reshape(2, -1)
         bucket = self._buckets[grain].setdefault(number, _Bucket())
         bucket.chunks.append((cell, value))
+        bucket.summed = False
         bucket.saved.append(blob_number)
         self._grow(int(cell.max(initial=-1)) // _MEASURES + 1)
         for index, ((width, _), (start, end)) in enumerate(self._spanned()):

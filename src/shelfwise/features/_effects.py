@@ -38,8 +38,8 @@ LARGEST_PRICE = 2**31 - 1
 def line_effects(state: PersonState, lines: NDArray[np.void]) -> NDArray[np.void]:
     """Changes of item counters by these lines, given what was known of the person *before* them.
 
-    Lines already held change nothing. A purchase that arrives late takes the first-buyer mark from the later
-    one that had it. Returns ``(E,)`` of dtype ``EFFECT``, at most two rows a line.
+    Lines already held change nothing. A line that arrives late takes the mark of being first from the later one
+    that had it. Returns ``(E,)`` of dtype ``EFFECT``, at most three rows a line.
     """
     fresh = fresh_lines(state, lines)
     return effects_of(state.lines, fresh)
@@ -47,7 +47,7 @@ def line_effects(state: PersonState, lines: NDArray[np.void]) -> NDArray[np.void
 
 def effects_of(held: NDArray[np.void], fresh: NDArray[np.void]) -> NDArray[np.void]:
     """``line_effects`` of lines already found to be fresh (newest first, each once, none held)."""
-    effects = np.zeros(2 * len(fresh), EFFECT)
+    effects = np.zeros(3 * len(fresh), EFFECT)
     return effects[: note_effects(held, fresh, effects)]
 
 
@@ -88,17 +88,27 @@ def note_effects(held: Lines, fresh: Lines, effects: Any) -> int:
         )
         one.log_quantity, one.log_price = milli_log(line.quantity), milli_log(line.price_minor)
         one.price_minor = min(line.price_minor, LARGEST_PRICE)
-        one.actor = _alone_that_day(union, known, place)
         count += 1
+        before, after = _same_day(union, known, place)
+        one.actor = before < 0
+        if before < 0 <= after:
+            count += _take_back(effects[count], union[after])
+            effects[count - 1].actor = -1
         if line.event == PURCHASE:
             before, after = _beside(bought, line.item, place)
             bought[place] = line.item
             one.first_buyer = before < 0
             if after >= 0 and (before < 0 or before - after > MAX_HISTORY):
-                effects[count].at_us, effects[count].item = union[after].at_us, line.item
-                effects[count].event, effects[count].first_buyer = PURCHASE, -1
-                count += 1
+                count += _take_back(effects[count], union[after])
+                effects[count - 1].first_buyer = -1
     return count
+
+
+@njit(cache=True)
+def _take_back(effect: Any, line: Any) -> int:
+    """Begin a correction at a later line; a row it is."""
+    effect.at_us, effect.item, effect.event, effect.price_minor = line.at_us, line.item, line.event, -1
+    return 1
 
 
 @njit(cache=True)
@@ -130,17 +140,19 @@ def _lay_out(held: Lines, fresh: Lines, union: Lines, known: NDArray[np.bool_]) 
 
 
 @njit(cache=True)
-def _alone_that_day(lines: Lines, known: NDArray[np.bool_], place: int) -> bool:
-    """No other known line of the same item, event and UTC day."""
+def _same_day(lines: Lines, known: NDArray[np.bool_], place: int) -> tuple[int, int]:
+    """Places of the nearest known lines of the same item, event and UTC day, older and newer; -1 where none."""
     one = lines[place]
     start = one.at_us // DAY_US * DAY_US
+    found = (-1, -1)
     for step in (1, -1):
         at = place + step
         while 0 <= at < len(lines) and start <= lines[at].at_us < start + DAY_US:
             if lines[at].item == one.item and lines[at].event == one.event and known[at]:
-                return False
+                found = (at, -1) if step == 1 else (found[0], at)
+                break
             at += step
-    return True
+    return found
 
 
 @njit(cache=True)

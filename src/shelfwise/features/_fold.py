@@ -33,7 +33,7 @@ def fold_people(
 
     Returns:
         The new blob of each person, None where nothing changed; and the changes of item counters, as
-        ``line_effects`` would find them, ``(<= 2 N,)`` of dtype ``EFFECT``.
+        ``line_effects`` would find them, ``(<= 3 N,)`` of dtype ``EFFECT``.
     """
     heads = [unpack_head(blob) for blob in blobs]
     held, held_at = _joined(blobs, heads)
@@ -42,7 +42,7 @@ def fold_people(
     given_at = np.searchsorted(whose[order], np.arange(len(blobs) + 1))
     room = np.minimum(np.diff(held_at) + np.diff(given_at), MAX_HISTORY)
     out_at = np.concatenate([[0], np.cumsum(room)])
-    out, effects = np.empty(out_at[-1], LINE), np.zeros(2 * len(lines), EFFECT)
+    out, effects = np.empty(out_at[-1], LINE), np.zeros(3 * len(lines), EFFECT)
     n_fresh, size = np.zeros(len(blobs), np.int64), np.zeros(len(blobs), np.int64)
     count = _fold(held, held_at, lines[order], given_at, out, out_at, n_fresh, size, effects)
     bodies = out.view(np.uint8).data
