@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, PURCHASE, SOURCES, InvalidInput, LiveItems, NotTrained, Shelf, from_us
+from shelfwise.features import fit_features
 from shelfwise.rankers import fit_ranker
 from shelfwise.stores import ReleaseRegistry
 from shelfwise.training._fits import Fits, fit_sources
-from shelfwise.training._fitted import fitted_columns
 from shelfwise.training._folder import write_features, write_packed, write_settings
 from shelfwise.training._gate import Verdict, decide
 from shelfwise.training._jobs import Job, run_jobs
@@ -261,7 +261,8 @@ def _describe(
     shop: Workshop, snapshot: Snapshot, fit: Fits, names: tuple[str, ...], *, ranker: str | None
 ) -> None:
     """All of a release but its sources and rankers."""
-    fitted = fitted_columns(snapshot, shop.shelf, fit.as_of_us)
+    history = snapshot.interactions(before_us=fit.as_of_us)
+    fitted = fit_features(history, shop.shelf, as_of_us=fit.as_of_us)
     write_features(fit.folder, needs=names, signals=fit.signals, fitted=fitted)
     write_packed(fit.folder, _best_sellers(snapshot, fit.as_of_us))
     write_settings(
