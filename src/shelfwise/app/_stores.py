@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shelfwise.app._layout import Layout
 from shelfwise.stores import (
     Board,
     Catalogue,
     ControlStore,
-    EventLog,
     Lake,
     LiveColumns,
     ReleaseRegistry,
     ShelfReader,
     StateStore,
 )
+
+if TYPE_CHECKING:
+    from shelfwise.stores.adapters.lmdb_state import LmdbState
+    from shelfwise.stores.adapters.sql_control import SqlControl
+    from shelfwise.stores.adapters.sqlite_catalogue import SqliteCatalogue
+    from shelfwise.stores.adapters.sqlite_log import SqliteLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,10 @@ class Readers:
 class Writers:
     """What the keeper has open, and nobody else."""
 
-    log: EventLog
-    state: StateStore
-    catalogue: Catalogue
-    control: ControlStore
+    log: SqliteLog
+    state: LmdbState
+    catalogue: SqliteCatalogue
+    control: SqlControl
     lake: Lake
     releases: ReleaseRegistry
     board: Board
