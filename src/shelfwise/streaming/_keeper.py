@@ -1,0 +1,352 @@
+"""The keeper: the one writer. Appends what it accepts in one durable commit a group, answers, then folds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from shelfwise.domain import DAY_US, Event, InvalidInput, ShelfwiseError, StoreUnavailable
+from shelfwise.stores import START, ItemChange, Position, Receipt, Stream
+from shelfwise.streaming._admission import Admission, Batch, digests_of
+from shelfwise.streaming._answers import old_pointers, pointers
+from shelfwise.streaming._commands import Commands, apply_wishes
+from shelfwise.streaming._counters import CountersFold
+from shelfwise.streaming._digest import digest_batch
+from shelfwise.streaming._items import ItemsFold, decoded_items
+from shelfwise.streaming._lake import LakeSink
+from shelfwise.streaming._people import PeopleFold
+from shelfwise.streaming._rebuild import rebuild_from_lake
+from shelfwise.streaming._seen import REMEMBER_US
+from shelfwise.streaming._settings import KeeperSettings, KeeperStores
+
+log = logging.getLogger("shelfwise.streaming")
+
+Outcome = Receipt | ShelfwiseError | Future[Receipt]
+
+EVENTS, ANSWERS = "events", "answers"  # names of positions in the state store
+_CATCH_UP = 200  # batches of the log folded in one commit after a restart
+_POINTERS_KEPT_US = 7 * DAY_US  # how long an answer can be explained
+_SWEEP_S = 3600.0  # how often old things are let go
+_RETRY_S = 0.5  # pause before a fold that failed is tried again
+
+
+@dataclass(slots=True)
+class _Round:
+    """One group of requests on its way: what of it goes to the log, and what is said to whom."""
+
+    outcomes: list[Outcome | None]
+    events: dict[int, Batch] = field(default_factory=dict)  # place in the group -> what was taken
+    items: dict[int, tuple[bytes, list[ItemChange]]] = field(default_factory=dict)
+    answers: dict[int, bytes] = field(default_factory=dict)
+
+    def blobs(self) -> dict[Stream, list[bytes]]:
+        """What is appended; streams without news left out."""
+        events = [batch.blob for batch in self.events.values() if batch.blob]
+        items = [blob for blob, _ in self.items.values()]
+        found: dict[Stream, list[bytes]] = {
+            "events": events,
+            "items": items,
+            "answers": [*self.answers.values()],
+        }
+        return {stream: blobs for stream, blobs in found.items() if blobs}
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the keeper tells of itself."""
+
+    groups: int = 0
+    events: int = 0
+    duplicates: int = 0
+    items: int = 0
+    answers: int = 0
+    folded_events: int = 0
+    waiting_events: int = 0
+    fold_s: float = 0.0
+    commit_s: float = 0.0
+
+
+class Keeper:
+    """Everything that is written is written here, on one thread.
+
+    ``commit`` takes a group of requests and returns their outcomes once what they brought is durable; ``fold``
+    takes what was committed into states, counters and pointers; ``tick`` does what is due by the clock.
+    """
+
+    def __init__(self, stores: KeeperStores, settings: KeeperSettings | None = None) -> None:
+        self._stores, self._settings = stores, settings or KeeperSettings()
+        self.figures = Figures()
+        self._pending: list[tuple[Position, list[Event]]] = []
+        self._pending_answers: list[tuple[Position, Position, list[bytes]]] = []
+        self._retry_at = 0.0
+        self._items = ItemsFold(
+            stores.log,
+            stores.catalogue,
+            stores.live,
+            stores.board,
+            unknown_items=self._settings.unknown_items,
+        )
+        self._items.catch_up()
+        self._lake = LakeSink(
+            stores.log, stores.lake, self._items.row_of, lambda: self._folded, stores.clock, self._settings
+        )
+        self._commands = Commands(stores, self._lake)
+        self._admission = Admission(stores.seen, self._commands.opted_out)
+        self._people = PeopleFold(
+            stores.state, self._items.row_of, counted_origins=self._settings.counted_origins
+        )
+        self._folded = START
+        self._recover()
+        self._next_show = self._next_sweep = time.monotonic()
+        self.tick()
+        self._lake.start()
+
+    def commit(self, requests: Sequence[tuple[str, bytes]]) -> list[Outcome]:
+        """One outcome a request, in order. Raises nothing: trouble is an outcome."""
+        started = time.perf_counter()
+        group = self._sorted_out(requests)
+        try:
+            self._append(group)
+        except ShelfwiseError as trouble:
+            for place in (*group.events, *group.items, *group.answers):
+                group.outcomes[place] = trouble
+        self.figures.groups += 1
+        self.figures.commit_s += time.perf_counter() - started
+        return [outcome or StoreUnavailable("request was not worked on") for outcome in group.outcomes]
+
+    def fold(self) -> None:
+        """Take what was committed into the states. What fails waits, and is tried again by ``tick``."""
+        if not self._pending and not self._pending_answers:
+            return
+        started = time.perf_counter()
+        try:
+            self._fold_pending()
+        except ShelfwiseError as trouble:
+            self._people.forget_links()
+            self._retry_at = time.monotonic() + _RETRY_S
+            log.warning("fold.behind", extra={"reason": str(trouble)})
+        self.figures.fold_s += time.perf_counter() - started
+
+    def tick(self) -> float:
+        """Do what is due; seconds until something will be."""
+        now = time.monotonic()
+        if self._pending and now >= self._retry_at:
+            self.fold()
+        if now >= self._next_show:
+            self._show()
+            self._next_show = time.monotonic() + self._settings.counters_every_s
+        if now >= self._next_sweep:
+            self._sweep()
+            self._next_sweep = now + _SWEEP_S
+        return max(0.0, self._next_show - time.monotonic())
+
+    def close(self) -> None:
+        """Fold all, bring the lake up to date, and leave the seen ids whole. Stores are closed by who opened them."""
+        self.fold()
+        self._show()
+        self._lake.close()
+        self._stores.seen.close()
+
+    def _sorted_out(self, requests: Sequence[tuple[str, bytes]]) -> _Round:
+        group = _Round([None] * len(requests))
+        admitted: dict[int, bytes] = {}
+        for place, (command, payload) in enumerate(requests):
+            match command:
+                case "events":
+                    admitted[place] = bytes(payload)
+                case "items":
+                    self._take_items(group, place, bytes(payload))
+                case "answers":
+                    group.answers[place] = bytes(payload)
+                case _:
+                    group.outcomes[place] = self._run(command, bytes(payload))
+        self._take_events(group, admitted)
+        return group
+
+    def _take_events(self, group: _Round, payloads: dict[int, bytes]) -> None:
+        if payloads and self.figures.waiting_events > self._settings.behind_events:
+            away = StoreUnavailable(f"{self.figures.waiting_events} events wait for the state store")
+            group.outcomes = [away if at in payloads else old for at, old in enumerate(group.outcomes)]
+            return
+        for place, verdict in zip(payloads, self._admission.admit([*payloads.values()]), strict=True):
+            if isinstance(verdict, Batch):
+                group.events[place] = verdict
+            else:
+                group.outcomes[place] = verdict
+
+    def _take_items(self, group: _Round, place: int, payload: bytes) -> None:
+        changes = decoded_items(payload)
+        if isinstance(changes, InvalidInput):
+            group.outcomes[place] = changes
+        elif changes:
+            group.items[place] = payload, changes
+        else:
+            group.outcomes[place] = Receipt(result=[])
+
+    def _append(self, group: _Round) -> None:
+        """Make the group durable, then remember its ids, answer it, and let its items take effect."""
+        blobs, now_us = group.blobs(), self._stores.clock()
+        before = self._stores.log.end("answers") if "answers" in blobs else START
+        ends = self._stores.log.append_all(blobs, at_us=now_us) if blobs else {}
+        if "events" in ends:
+            self._took_events(list(group.events.values()), now_us, ends["events"])
+        for place, batch in group.events.items():
+            group.outcomes[place] = batch.receipt
+            self.figures.duplicates += len(batch.receipt.duplicates)
+        if "answers" in ends:
+            self._pending_answers.append((before, ends["answers"], blobs["answers"]))
+            self.figures.answers += len(group.answers)
+        for place in group.answers:
+            group.outcomes[place] = Receipt(accepted=1)
+        if "items" in ends:
+            self._took_items(group, ends["items"])
+
+    def _took_events(self, batches: list[Batch], now_us: int, position: Position) -> None:
+        self._stores.seen.remember(digests_of(batches), at_us=now_us, position=position)
+        events = [event for batch in batches for event in batch.events]
+        self._pending.append((position, events))
+        self.figures.events += len(events)
+        self.figures.waiting_events += len(events)
+
+    def _took_items(self, group: _Round, position: Position) -> None:
+        outcomes = self._items.apply([changes for _, changes in group.items.values()], position)
+        for place, outcome in zip(group.items, outcomes, strict=True):
+            if isinstance(outcome, InvalidInput):
+                group.outcomes[place] = outcome
+            else:
+                known = sum(one is not None for one in outcome)
+                self.figures.items += known
+                group.outcomes[place] = Receipt(accepted=known, result=outcome)
+
+    def _run(self, command: str, payload: bytes) -> Outcome:
+        try:
+            match command:
+                case "drain":
+                    return self._drain()
+                case "ping":
+                    return Receipt(result=msgspec.to_builtins(self.figures))
+                case "erase":
+                    self._fold_pending()
+            return self._commands.run(command, payload)
+        except ShelfwiseError as trouble:
+            return trouble
+
+    def _drain(self) -> Future[Receipt]:
+        self._fold_pending()
+        self._show()
+        return self._lake.do(lambda: Receipt(result={"lake_rows": self._lake.catch_up()}))
+
+    def _fold_pending(self) -> None:
+        """One commit of states, journal, pointers and positions; then nothing is pending."""
+        events = [event for _, batch in self._pending for event in batch]
+        changes: dict[bytes, bytes | None] = {}
+        positions: dict[str, Position] = {}
+        if self._pending:
+            positions[EVENTS] = self._pending[-1][0]
+        for before, after, blobs in self._pending_answers:
+            changes |= pointers(blobs, before)
+            positions[ANSWERS] = after
+        self._fold_events(events, changes, positions)
+        self._pending, self._pending_answers = [], []
+        self.figures.waiting_events = 0
+
+    def _fold_events(
+        self, events: list[Event], changes: dict[bytes, bytes | None], positions: dict[str, Position]
+    ) -> None:
+        if events:
+            named = {line.item_id for event in events for line in event.lines}
+            self._items.introduce(named, self._stores.clock())
+            folded = self._people.fold(events)
+            journal = self._counters.journal(folded.effects)
+            self._stores.state.commit({**folded.changes, **journal, **changes}, positions)
+            self._counters.add(folded.effects, journal)
+            self.figures.folded_events += len(events)
+        elif positions:
+            self._stores.state.commit(changes, positions)
+        if EVENTS in positions:
+            self._folded = positions[EVENTS]
+            self._stores.board.bump("position")
+
+    def _show(self) -> None:
+        """Move the windows, show the counters, cut the journal."""
+        try:
+            if self._counters.show(self._stores.clock()):
+                self._counters.save()
+                self._stores.board.bump("live")
+        except ShelfwiseError as trouble:
+            log.warning("counters.behind", extra={"reason": str(trouble)})
+
+    def _sweep(self) -> None:
+        """Let go of what is old: pointers to answers here, batches of the log on the lake's thread."""
+        gone = old_pointers(self._stores.state, self._stores.clock() - _POINTERS_KEPT_US, limit=50_000)
+        if gone:
+            self._stores.state.commit(dict.fromkeys(gone), {})
+        self._lake.do(self._trim)
+
+    def _trim(self) -> None:
+        """Forget batches older than the log keeps, once the lake has them."""
+        self._lake.catch_up()
+        before_us = self._stores.clock() - self._settings.log_days * DAY_US
+        for stream in ("events", "answers", "items"):
+            self._stores.log.trim(stream, before_us=before_us)
+
+    def _recover(self) -> None:
+        """Bring everything to where the log ends."""
+        self._remember_tail()
+        if self._stores.state.needs_rebuild:
+            self._rebuild()
+        self._folded = self._stores.state.position(EVENTS)
+        self._counters = CountersFold(self._stores.state, self._stores.live, self._stores.clock())
+        self._catch_up_events()
+        self._catch_up_answers()
+        if self._stores.state.needs_rebuild:
+            apply_wishes(self._stores, dict.fromkeys(self._commands.opted_out, True))
+            self._stores.state.mark_built()
+
+    def _rebuild(self) -> None:
+        """From the lake as far as it goes, which is further back than the log."""
+        self._stores.state.clear()
+        self._counters = CountersFold(self._stores.state, self._stores.live, self._stores.clock())
+        reached = self._lake.position("events")
+        files = self._stores.lake.files("event_lines") if reached != START else []
+        for folded in rebuild_from_lake(files, self._people):
+            journal = self._counters.journal(folded.effects)
+            self._stores.state.commit({**folded.changes, **journal}, {})
+            self._counters.add(folded.effects, journal)
+            self._counters.save()
+        if files:
+            self._stores.state.commit({}, {EVENTS: reached})
+
+    def _remember_tail(self) -> None:
+        """Ids of events that the log holds and the memory of ids does not, of the days that it remembers."""
+        seen, forgotten_us = self._stores.seen, self._stores.clock() - REMEMBER_US
+        while entries := self._stores.log.read("events", seen.position, limit=_CATCH_UP):
+            young = [entry for entry in entries if entry.appended_us >= forgotten_us]
+            digests = [digest_batch(entry.blob, seen.seed) for entry in young]
+            seen.remember(
+                np.concatenate(digests) if digests else digests_of([]),
+                at_us=entries[-1].appended_us,
+                position=entries[-1].position,
+            )
+
+    def _catch_up_events(self) -> None:
+        while entries := self._stores.log.read("events", self._folded, limit=_CATCH_UP):
+            events = [event for entry in entries for event in _decode_events(entry.blob)]
+            self._fold_events(events, {}, {EVENTS: entries[-1].position})
+
+    def _catch_up_answers(self) -> None:
+        before = self._stores.state.position(ANSWERS)
+        while entries := self._stores.log.read("answers", before, limit=_CATCH_UP):
+            after = entries[-1].position
+            self._stores.state.commit(pointers([entry.blob for entry in entries], before), {ANSWERS: after})
+            before = after
+
+
+def _decode_events(blob: bytes) -> list[Event]:
+    return msgspec.msgpack.decode(blob, type=list[Event])
