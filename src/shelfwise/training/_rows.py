@@ -49,6 +49,14 @@ class Pools:
             self.features[rows], self.label[rows], self.item[rows], np.concatenate([[0], np.cumsum(sizes)])
         )
 
+    def sampled(self, negative_share: float, rng: np.random.Generator) -> Pools:
+        """All that was bought, and a share of the rest."""
+        kept = (self.label > 0) | (rng.random(len(self.label)) < negative_share)
+        sizes = np.add.reduceat(kept, self.start[:-1], dtype=np.int64) if len(kept) else np.zeros(0, np.int64)
+        return Pools(
+            self.features[kept], self.label[kept], self.item[kept], np.concatenate([[0], np.cumsum(sizes)])
+        )
+
     def recall(self, exam: Exam) -> float:
         """Share of what was bought that is among the candidates, mean over people."""
         found = np.add.reduceat(self.label, self.start[:-1])

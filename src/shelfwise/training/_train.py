@@ -136,7 +136,7 @@ def _draw(
         exam = set_exam(
             snapshot, as_of_us=fit.as_of_us, end_us=later.as_of_us, limit=shop.settings.max_people, rng=rng
         )
-        _describe(shop, snapshot, fit, names, ranker=None)
+        _describe(shop, snapshot, fit, names, ranker=None, pool_size=shop.settings.training_pool_size)
         server = shop.open_server(fit.folder, then)
         exams.append(exam)
         pools.append(draw_pools(server, snapshot, exam, size=K))
@@ -147,7 +147,8 @@ def _learn(
     shop: Workshop, names: tuple[str, ...], fits: list[Fits], pools: list[Pools], folder: Path
 ) -> None:
     """Fit every ranker on these pools and keep them in the folder of a release."""
-    rows = stack([pool.learnable() for pool in pools])
+    rng = np.random.default_rng(shop.settings.seed)
+    rows = stack([pool.learnable().sampled(shop.settings.negative_share, rng) for pool in pools])
     if len(rows.item) == 0:
         raise NotTrained("no window holds a purchase that a source proposed; expected some to learn from")
     own = [name for name in names if name in fits[0].signals and name.endswith("__score")]
@@ -258,7 +259,13 @@ def _figure(judged: list[dict[str, Any]], chosen: str) -> float:
 
 
 def _describe(
-    shop: Workshop, snapshot: Snapshot, fit: Fits, names: tuple[str, ...], *, ranker: str | None
+    shop: Workshop,
+    snapshot: Snapshot,
+    fit: Fits,
+    names: tuple[str, ...],
+    *,
+    ranker: str | None,
+    pool_size: int | None = None,
 ) -> None:
     """All of a release but its sources and rankers."""
     history = snapshot.interactions(before_us=fit.as_of_us)
@@ -270,7 +277,7 @@ def _describe(
         {
             "ranker": ranker,
             "sources": list(fit.warm),
-            "pool_size": shop.settings.pool_size,
+            "pool_size": pool_size or shop.settings.pool_size,
             "as_of_us": fit.as_of_us,
         },
     )

