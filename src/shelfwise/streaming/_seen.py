@@ -79,7 +79,10 @@ class SeenIds:
     def _open(self) -> bool:
         try:
             self._map = _mapped(self._path)
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
+            return False
+        if len(self._map) < _HEADER:
+            self._map.close()
             return False
         magic, self.seed, capacity, boot = _HEAD.unpack_from(self._map)
         whole = magic == _MAGIC and len(self._map) == _size(capacity)
