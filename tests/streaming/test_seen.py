@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shelfwise.domain import DAY_US, Context, Event, EventLine
@@ -26,6 +26,7 @@ EVENTS = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS, max_size=20))
 def test_a_digest_says_where_each_event_lies_whatever_it_says(events: list[Event]) -> None:
     blob = encoded(*events)
@@ -34,6 +35,7 @@ def test_a_digest_says_where_each_event_lies_whatever_it_says(events: list[Event
     assert cut == [msgspec.msgpack.encode(event) for event in events]
 
 
+@settings(deadline=None)
 @given(EVENTS, NUMBERS)
 def test_when_it_was_received_is_no_part_of_an_event(event: Event, received_us: int) -> None:
     again = msgspec.structs.replace(event, received_us=received_us)
@@ -41,6 +43,7 @@ def test_when_it_was_received_is_no_part_of_an_event(event: Event, received_us: 
     assert (one["high"], one["low"], one["body"]) == (two["high"], two["low"], two["body"])
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS, max_size=40), st.data())
 def test_a_batch_without_some_events_is_the_batch_of_the_others(
     events: list[Event], data: st.DataObject

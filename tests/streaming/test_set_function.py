@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -42,7 +43,7 @@ def deliveries(draw: st.DrawFn) -> list[list[Event]]:
     order = draw(st.permutations(EVENTS + again))
     cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=8)))
     edges = [0, *cuts, len(order)]
-    return [order[start:end] for start, end in zip(edges, edges[1:], strict=False) if start < end]
+    return [order[start:end] for start, end in pairwise(edges) if start < end]
 
 
 REFERENCE = outcome([EVENTS])
