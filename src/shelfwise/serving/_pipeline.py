@@ -1,13 +1,12 @@
-"""The request path: retrieve, permit, assemble, score, arrange; recording is the door's. Under a deadline.
+"""The request path: retrieve, permit, assemble, score, arrange, record. Under a deadline, and never without an answer.
 
 Everything here is plain synchronous code over ``(query, person, release, live items, shelf)``: no store, no clock but
-the deadline's, no dice but the rule book's.
+the deadline's, no dice but the rule book's and the ids'.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,40 +14,31 @@ from numpy.typing import NDArray
 
 from shelfwise.domain import (
     NO_ROWS,
-    NOBODY,
+    Answer,
     Candidates,
     Deadline,
     Degraded,
     LiveItems,
+    Missing,
     NotTrained,
     PersonState,
     Query,
     Shelf,
-    ShelfwiseError,
     Slate,
 )
 from shelfwise.reranking import RuleBook
+from shelfwise.serving._ask import NO_FEATURES, NO_HURRY, Ask, Outcome, Pool, attempt
+from shelfwise.serving._record import answer_of, new_id
 from shelfwise.serving._release import Release
-from shelfwise.serving._retrieve import alone, hear, retrieve
+from shelfwise.serving._retrieve import BITS, Found, hear, places_of, retrieve, unjudged
 
-log = logging.getLogger("shelfwise.serving")
-
-NO_FEATURES = np.empty((0, 0), np.float32)
-LATE = 0.7  # share of the budget after which nothing is scored any more: what is left belongs to the fallback
+LATE = 0.75  # share of the budget after which nothing is scored any more: the rest belongs to the fallbacks
 FILTERED_FACTOR = 5  # a request filter drops most of a pool: so many times more is retrieved for it
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """A slate and what must be known to log and to explain it."""
-
-    slate: Slate
-    needs: tuple[str, ...] = ()
-    features: NDArray[np.float32] = field(
-        default_factory=NO_FEATURES.copy
-    )  # (K, F) of the shown; empty: unscored
-    missing: Mapping[str, str] = field(default_factory=dict)
-    degraded: Degraded | None = None
+SPARE = 20  # candidates beyond the slate's size in a list without ranker: caps and groups drop some
+CHUNKS = (256, 2_048)  # best sellers looked at before all of them are
+LEVELS = ("personal", "session", "item_to_item", "segment_trending", "trending", "packed")
+_LEVEL_UNTIL = {"session": 0.8, "item_to_item": 0.85, "segment_trending": 0.9, "trending": 0.95}
+_POPULAR = BITS["trending"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,181 +49,219 @@ class Pipeline:
     book: RuleBook
     shelf: Shelf
     live: Callable[[], LiveItems]
+    best: NDArray[np.int32] = field(
+        default_factory=NO_ROWS.copy
+    )  # item rows by recent buyers, the most first: ``best_sellers``
+    keep: Callable[[Answer], None] | None = None  # takes what is recorded; None records nothing
 
     def recommend(self, query: Query, person: PersonState, deadline: Deadline) -> Outcome:
         """Answer in any case: what goes wrong is logged, and answered by the next level of the fallback chain."""
-        live = self.live()
-        if deadline.passed():
-            return self.fall_back(query, person, live, deadline, reason="no time left")
-        try:
-            outcome = self._personal(query, person, live, deadline)
-        except ShelfwiseError as trouble:
-            return self.fall_back(query, person, live, deadline, reason=str(trouble))
-        except (ArithmeticError, LookupError, TypeError, ValueError) as trouble:
-            log.exception("pipeline.failed", extra={"placement": query.placement, "strategy": query.strategy})
-            return self.fall_back(
-                query, person, live, deadline, reason=f"{type(trouble).__name__} in the pipeline"
-            )
-        if outcome is None:
-            return self.fall_back(query, person, live, deadline, reason="no time left")
-        whole = len(outcome.slate) == query.size or query.strategy != "auto"
-        return outcome if whole else self._fill(outcome, query, person, live)
+        ask = Ask(query, person, self.live(), deadline)
+        outcome = attempt(ask, "personal", self._personal, ask)
+        return outcome if isinstance(outcome, Outcome) else self._fall_back(ask, outcome.reason)
 
     def pool(self, query: Query, person: PersonState) -> tuple[Candidates, NDArray[np.float32]]:
         """Retrieve, permit, assemble: what training learns from is what serving will see."""
-        live = self.live()
-        found, features, _ = self._pooled(query, person, live, _NO_HURRY)
-        return found, features
+        ask = Ask(query, person, self.live(), NO_HURRY)
+        pool = self.assemble(ask, self.permit(ask, self.retrieve(ask)))
+        return pool.candidates, pool.features
 
-    def _personal(
-        self, query: Query, person: PersonState, live: LiveItems, deadline: Deadline
-    ) -> Outcome | None:
-        if query.strategy != "auto":
-            return self._single(query, person, live)
-        candidates, features, missing = self._pooled(query, person, live, deadline)
-        if deadline.passed(LATE):
-            return None
+    def judged(self, query: Query, person: PersonState) -> Candidates:
+        """All that the sources propose, judged before anybody asked whether it may be shown: for previews."""
+        ask = Ask(query, person, self.live(), NO_HURRY)
+        return self.score(ask, self.assemble(ask, self.retrieve(ask))).candidates
+
+    def _personal(self, ask: Ask) -> Outcome:
+        found = self.retrieve(ask)
+        permitted = self.permit(ask, found)
+        pool = self.assemble(ask, permitted)
+        ranked = self.score(ask, pool)
+        slate = self.arrange(ask, ranked.candidates)
+        return self.record(ask, slate, ranked)
+
+    def retrieve(self, ask: Ask) -> Found:
+        """Ask all sources, or the one that the query names. Raises TooLate, NotTrained."""
+        ask.in_time(LATE)
+        release, strategy = self.release, ask.query.strategy
+        if not release.sources:
+            raise NotTrained("there is no release yet; run: shelfwise train")
+        if strategy != "auto" and strategy not in release.sources:
+            raise NotTrained(f"{strategy} is not in this release")
+        more = FILTERED_FACTOR if ask.query.filter else 1
+        size = more * max(release.pool_size, 2 * ask.query.size)
+        if strategy != "auto":
+            return retrieve({strategy: release.sources[strategy]}, ask, quotas={}, pool_size=size)
+        quotas = {name: more * quota for name, quota in release.quotas.items()}
+        return retrieve(release.sources, ask, quotas=quotas, pool_size=size)
+
+    def permit(self, ask: Ask, found: Found) -> Found:
+        """Drop what may not be shown. With all sources asked, best sellers take the places that stay empty."""
+        candidates = found.candidates
+        allowed = np.flatnonzero(self._allowed(ask, candidates.item))
+        kept = candidates.take(allowed[: max(self.release.pool_size, ask.query.size)])
+        if len(kept) < ask.query.size and ask.query.strategy == "auto":
+            kept = _followed_by(kept, self._popular(ask, ask.query.size - len(kept), kept.item))
+        return replace(found, candidates=kept)
+
+    def assemble(self, ask: Ask, found: Found) -> Pool:
+        """What every source says of every candidate, and the features. Raises TooLate."""
+        ask.in_time(LATE)
+        heard = hear(found.candidates, found.proposals, self.release.sources)
+        if ask.query.strategy != "auto":
+            return Pool(heard, NO_FEATURES, found.missing)
+        features = self.release.assembler.assemble(ask.query, ask.person, ask.live, self.shelf, heard)
+        return Pool(heard, features, found.missing)
+
+    def score(self, ask: Ask, pool: Pool) -> Pool:
+        """Judge by the ranker; by the source's own score where one was asked alone. Raises TooLate, NotTrained."""
+        ask.in_time(LATE)
+        if ask.query.strategy != "auto":
+            own = self.release.own_score[ask.query.strategy]
+            return replace(pool, candidates=pool.candidates.scored(pool.candidates.signal[:, own].copy()))
         if self.release.ranker is None:
-            raise ShelfwiseError(f"release {self.release.release_id} has no ranker")
-        ranked = candidates.scored(self.release.ranker.score(features))
-        slate = self.book.arrange(query, ranked, live, self.shelf, size=query.size, person=person)
-        shown = _rows_of(slate.item, candidates.item, features)
-        return Outcome(slate, self.release.assembler.needs, shown, missing)
+            raise NotTrained(f"release {self.release.release_id} has no ranker")
+        return replace(pool, candidates=pool.candidates.scored(self.release.ranker.score(pool.features)))
 
-    def _pooled(
-        self, query: Query, person: PersonState, live: LiveItems, deadline: Deadline
-    ) -> tuple[Candidates, NDArray[np.float32], Mapping[str, str]]:
-        release = self.release
-        more = FILTERED_FACTOR if query.filter else 1
-        found = retrieve(
-            release.sources, query, person, live,
-            quotas={name: more * quota for name, quota in release.quotas.items()} if more > 1 else release.quotas,
-            pool_size=more * release.pool_size, deadline=deadline,
-        )  # fmt: skip
-        allowed = self.book.permit(query, person, live, self.shelf, found.candidates.item)
-        permitted = found.candidates.take(np.flatnonzero(allowed)[: release.pool_size])
-        heard = hear(permitted, found.proposals, release.sources)
-        return heard, release.assembler.assemble(query, person, live, self.shelf, heard), found.missing
+    def arrange(self, ask: Ask, ranked: Candidates) -> Slate:
+        """The slate: rules, groups, diversity; and once more nothing that just sold out. Raises NotTrained if empty."""
+        query = ask.query
+        slate = self.book.arrange(query, ranked, ask.live, self.shelf, size=query.size, person=ask.person)
+        live = self.live()
+        there = (live.stock[slate.item] != 0) & (live.hidden[slate.item] == 0)
+        return slate if there.all() else slate.take(there)
 
-    def _single(self, query: Query, person: PersonState, live: LiveItems) -> Outcome:
-        """One source, in its own order, under the same rules; perhaps fewer than wanted, never another's items."""
-        slate = self._of_source(query.strategy, query, person, live)
-        if slate is None:
-            raise NotTrained(f"{query.strategy} has nothing to propose")
-        return Outcome(slate)
+    def record(
+        self, ask: Ask, slate: Slate, ranked: Pool | None = None, level: Degraded | None = None
+    ) -> Outcome:
+        """Name the answer and hand it on to be logged. Raises NotTrained for one that holds nothing."""
+        if not len(slate) and level is None:
+            raise NotTrained(f"{ask.query.strategy} has nothing to propose")
+        missing: Missing = ranked.missing if ranked is not None else {}
+        outcome = Outcome(
+            slate=slate,
+            needs=self.release.assembler.needs if ranked is not None and len(ranked.features) else (),
+            features=_of_shown(slate, ranked),
+            missing=missing,
+            degraded=level or _lessened(ask, missing),
+            recommendation_id=new_id(ask.query.asked_us),
+            failed=tuple(ask.failed),
+        )
+        if self.keep is not None:
+            self.keep(answer_of(ask.query, outcome, self.release, self.shelf))
+        return outcome
 
-    def _of_source(self, name: str, query: Query, person: PersonState, live: LiveItems) -> Slate | None:
+    def _fall_back(self, ask: Ask, reason: str) -> Outcome:
+        """The best answer of the rest of the chain. Hard rules hold at every level; the last one needs no time."""
+        for level in LEVELS[1:]:
+            if level in _LEVEL_UNTIL and ask.deadline.passed(_LEVEL_UNTIL[level]):
+                continue
+            slate = attempt(ask, level, self._level, level, ask)
+            if isinstance(slate, Slate) and len(slate):
+                return self.record(ask, slate, level=Degraded(level, reason))
+        return self.record(ask, _no_slate(len(self.release.signal_names)), level=Degraded("packed", reason))
+
+    def _level(self, level: str, ask: Ask) -> Slate | None:
+        """What a level of the chain shows; None where it has nothing to go by."""
+        if level == "session":
+            return self._of_source("session", ask) if len(ask.person.lines) or len(ask.query.seeds) else None
+        if level == "item_to_item":
+            return self._of_source("similar", ask) if len(ask.person.lines) or len(ask.query.seeds) else None
+        if level == "segment_trending":
+            return self._of_source("trending", ask)
+        rows = self.best if level == "trending" else self.release.packed
+        return self._of_list(ask, rows) if len(rows) else None
+
+    def _of_source(self, name: str, ask: Ask) -> Slate | None:
+        """One source in its own order, under the rules."""
         source = self.release.sources.get(name)
         if source is None:
             return None
-        limit = max(self.release.pool_size, 2 * query.size) * (FILTERED_FACTOR if query.filter else 1)
-        found = alone(source.retrieve(query, person, live, limit=limit), name)
-        return self._arranged(found, query, person, live)
+        proposal = source.retrieve(ask.query, ask.person, ask.live, limit=self.release.pool_size)
+        item = proposal.item
+        found = self._silent(item, np.full(len(item), BITS[name], np.uint16), np.asarray(proposal.score))
+        found.signal[:, self.release.own_score[name]] = proposal.score
+        return self.arrange(ask, found.take(self._allowed(ask, item)))
 
-    def _arranged(
-        self, found: Candidates, query: Query, person: PersonState, live: LiveItems
-    ) -> Slate | None:
-        allowed = self.book.permit(query, person, live, self.shelf, found.item)
-        slate = self.book.arrange(
-            query, found.take(np.flatnonzero(allowed)), live, self.shelf, size=query.size, person=person
-        )
-        return slate if len(slate) else None
+    def _of_list(self, ask: Ask, rows: NDArray[np.int32]) -> Slate:
+        """The first of an ordered list that may be shown."""
+        item = self._first_allowed(ask, rows, ask.query.size + SPARE, NO_ROWS)
+        proposed = np.full(len(item), _POPULAR if rows is self.best else 0, np.uint16)
+        return self.arrange(ask, self._silent(item, proposed, -np.arange(len(item), dtype=np.float32)))
 
-    def fall_back(
-        self, query: Query, person: PersonState, live: LiveItems, deadline: Deadline, *, reason: str
-    ) -> Outcome:
-        """The best answer of the rest of the chain. Hard rules hold at every level; the last one cannot fail."""
-        for level, ask in _CHAIN:
-            if level != "packed" and deadline.passed():
-                continue
-            try:
-                slate = ask(self, query, person, live)
-            except (ShelfwiseError, ArithmeticError, LookupError, TypeError, ValueError):
-                log.exception("fallback.failed", extra={"level": level, "placement": query.placement})
-                continue
-            if slate is not None:
-                return Outcome(slate, degraded=Degraded(level, reason))
-        return Outcome(_no_slate(), degraded=Degraded("packed", reason))
+    def _popular(self, ask: Ask, size: int, but: NDArray[np.int32]) -> Candidates:
+        """Best sellers that may be shown, other than those of ``but``; the packed list where none are counted."""
+        rows = self.best if len(self.best) else self.release.packed
+        item = self._first_allowed(ask, rows, size, but)
+        return unjudged(item, np.full(len(item), _POPULAR, np.uint16))
 
-    def _fill(self, outcome: Outcome, query: Query, person: PersonState, live: LiveItems) -> Outcome:
-        """Fewer than wanted: best sellers that may be shown take the empty positions."""
-        spare = self._of_packed(replace_size(query, self.release), person, live)
-        if spare is None:
-            return outcome
-        fresh = np.flatnonzero(~np.isin(spare.item, outcome.slate.item))[: query.size - len(outcome.slate)]
-        slate = _joined(outcome.slate, spare.take(fresh))
-        features = outcome.features
-        if len(features):
-            empty = np.full((len(fresh), features.shape[1]), np.nan, np.float32)
-            features = np.concatenate([features, empty])
-        return replace(outcome, slate=slate, features=features)
+    def _first_allowed(
+        self, ask: Ask, rows: NDArray[np.int32], size: int, but: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """The first ``size`` of ``rows`` that may be shown: a few are looked at first, all only if need be."""
+        found, begin = NO_ROWS, 0
+        for end in (*CHUNKS, len(rows)):
+            chunk = rows[begin:end]
+            fresh = chunk[self._allowed(ask, chunk)]
+            found = np.concatenate([found, fresh[places_of(fresh, but) < 0] if len(but) else fresh])
+            if len(found) >= size:
+                break
+            begin = end
+        return found[:size]
 
-    def _of_packed(self, query: Query, person: PersonState, live: LiveItems) -> Slate | None:
-        rows = self.release.packed
-        score = -np.arange(len(rows), dtype=np.float32)
-        none = np.zeros(len(rows), np.uint16)
-        return self._arranged(Candidates(rows, none, score[:, None], score), query, person, live)
+    def _allowed(self, ask: Ask, item: NDArray[np.int32]) -> NDArray[np.bool_]:
+        return self.book.permit(ask.query, ask.person, ask.live, self.shelf, item)
+
+    def _silent(
+        self, item: NDArray[np.int32], proposed: NDArray[np.uint16], score: NDArray[np.float32]
+    ) -> Candidates:
+        """Candidates with a score, of which no source has said anything."""
+        signal = np.full((len(item), len(self.release.signal_names)), np.nan, np.float32)
+        return Candidates(item, proposed, signal, score.astype(np.float32))
 
 
-def _of_session(pipeline: Pipeline, query: Query, person: PersonState, live: LiveItems) -> Slate | None:
-    return pipeline._of_source("session", query, person, live) if len(person.lines) else None
+def best_sellers(live: LiveItems) -> NDArray[np.int32]:
+    """All item rows by distinct buyers of the last 7, then 30, then 365 days, then viewers; newest row first on ties.
+
+    Empty if nothing at all is counted: then there is no order to speak of.
+    """
+    n_items = len(live)
+    keys = [live.counters[name][:n_items] for name in _BY if name in live.counters]
+    if not keys or not any(key.any() for key in keys):
+        return NO_ROWS
+    newest = np.arange(n_items, dtype=np.int32)
+    order = np.lexsort(np.stack([-newest, *(-key for key in reversed(keys))]))
+    return order.astype(np.int32)
 
 
-def _of_seeds(pipeline: Pipeline, query: Query, person: PersonState, live: LiveItems) -> Slate | None:
-    return pipeline._of_source("similar", query, person, live) if len(query.seeds) else None
-
-
-def _of_segment(pipeline: Pipeline, query: Query, person: PersonState, live: LiveItems) -> Slate | None:
-    known = query.context.country or person.country
-    return pipeline._of_source("trending", query, person, live) if known else None
-
-
-def _of_trending(pipeline: Pipeline, query: Query, person: PersonState, live: LiveItems) -> Slate | None:
-    anybody = replace(query, user_id=None, anonymous_id=None, seeds=NO_ROWS)
-    return pipeline._of_source("trending", anybody, replace(NOBODY, lines=person.lines[:0]), live)
-
-
-_CHAIN: tuple[tuple[str, Callable[[Pipeline, Query, PersonState, LiveItems], Slate | None]], ...] = (
-    ("session", _of_session),
-    ("item_to_item", _of_seeds),
-    ("segment_trending", _of_segment),
-    ("trending", _of_trending),
-    ("packed", Pipeline._of_packed),
+_BY = (
+    "item__purchase__actors__7d",
+    "item__purchase__actors__30d",
+    "item__purchase__actors__365d",
+    "item__view_item__actors__30d",
 )
 
-_NO_HURRY = Deadline(lambda: 0.0, at_s=1.0, budget_s=1.0)
+
+def _followed_by(one: Candidates, two: Candidates) -> Candidates:
+    """Both, one after the other; nothing is known of either but who proposed it."""
+    return unjudged(np.concatenate([one.item, two.item]), np.concatenate([one.proposed, two.proposed]))
 
 
-def replace_size(query: Query, release: Release) -> Query:
-    """The same question for as many as may be needed to fill up."""
-    return replace(query, size=min(len(release.packed), 2 * query.size))
+def _of_shown(slate: Slate, ranked: Pool | None) -> NDArray[np.float32]:
+    """Feature rows of the shown positions ``(K, F)``; NaN for an item that was no candidate: a rule brought it."""
+    if ranked is None or not len(ranked.features):
+        return NO_FEATURES
+    places = places_of(slate.item, ranked.candidates.item)
+    features = ranked.features[places]
+    features[places < 0] = np.nan
+    return features
 
 
-def _rows_of(
-    shown: NDArray[np.int32], item: NDArray[np.int32], features: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Feature rows of the shown items; NaN for one that only a rule brought in."""
-    if len(item) == 0:
-        return np.full((len(shown), features.shape[1]), np.nan, np.float32)
-    same = shown[:, None] == item[None, :]  # (K, C)
-    rows = features[same.argmax(axis=1)]
-    rows[~same.any(axis=1)] = np.nan
-    return rows
+def _lessened(ask: Ask, missing: Missing) -> Degraded | None:
+    """Marked if a source broke or came too late; one that has nothing to say for want of a fit is no loss."""
+    lost = [name for name, why in missing.items() if name in ask.failed or why == "no time left"]
+    return Degraded("personal", f"without {', '.join(lost)}: {missing[lost[0]]}") if lost else None
 
 
-def _joined(one: Slate, two: Slate) -> Slate:
-    """Two slates, one after the other; the second one's own signals are left out."""
-    silent = np.full((len(two), one.signal.shape[1]), np.nan, np.float32)
-    return Slate(
-        item=np.concatenate([one.item, two.item]),
-        score=np.concatenate([one.score, two.score]),
-        propensity=np.concatenate([one.propensity, two.propensity]),
-        proposed=np.concatenate([one.proposed, two.proposed]),
-        signal=np.concatenate([one.signal, silent]),
-        rules=(*one.rules, *(rule for rule in two.rules if rule not in one.rules)),
-    )
-
-
-def _no_slate() -> Slate:
+def _no_slate(n_signals: int) -> Slate:
     nothing = np.empty(0, np.float32)
-    return Slate(NO_ROWS, nothing, nothing, np.empty(0, np.uint16), np.empty((0, 0), np.float32))
+    return Slate(NO_ROWS, nothing, nothing, np.empty(0, np.uint16), np.empty((0, n_signals), np.float32))

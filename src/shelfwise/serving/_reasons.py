@@ -2,77 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates import CandidateSource, Reasoner
-from shelfwise.domain import SOURCES, PersonState, Query, Shelf, Slate
+from shelfwise.domain import DAY_US, PURCHASE, SOURCES, PersonState, Query, Shelf, Slate
 
-Reason = dict[str, str | None]
+Reason = dict[str, Any]  # code, item_id, text
 
-# Which source speaks for an item that several proposed: the one whose reason says most about this shopper.
+# Whose word counts where several sources put an item equally high: the one that says most about this shopper.
 VOICES = ("complements", "buy_again", "session", "similar", "collaborative", "trending")
 
 TEXTS: Mapping[str, str] = {
     "bought_together": "Often bought with {title}",
-    "others_also_bought": "Shoppers who bought {title} also chose this",
-    "same_session": "Goes with what you looked at: {title}",
+    "others_also_bought": "Because you bought {title}",
+    "others_also_viewed": "Because you looked at {title}",
+    "seen_together": "Goes well with {title}",
     "similar_to": "Similar to {title}",
-    "buy_again": "You buy this now and then",
+    "bought_before": "You bought this before",
+    "bought_regularly": "You buy this about every {span}",
     "trending": "Popular right now",
     "trending_in_country": "Popular in your country",
-    "trending_in_category": "Popular in its category",
     "best_seller": "Popular in this shop",
     "pinned": "Picked by the shop",
 }
 WITHOUT_ANCHOR: Mapping[str, str] = {
-    "bought_together": "Often bought with what is in your cart",
-    "others_also_bought": "Liked by shoppers like you",
-    "same_session": "Goes with what you looked at",
+    "bought_together": "Often bought with what is in your basket",
+    "others_also_bought": "Chosen by shoppers like you",
+    "seen_together": "Goes well with what you looked at",
     "similar_to": "Similar to what you looked at",
 }
+_MIN_DAYS = 3  # purchase days that make a rhythm: two gaps at least
 
 
 def reasons(
-    slate: Slate, query: Query, person: PersonState, shelf: Shelf, sources: Mapping[str, CandidateSource]
+    slate: Slate,
+    query: Query,
+    person: PersonState,
+    shelf: Shelf,
+    sources: Mapping[str, CandidateSource],
+    signal_names: Sequence[str] = (),
 ) -> list[list[Reason]]:
-    """One reason per position: the code, the item it hangs on if any, the sentence."""
-    told: list[list[Reason]] = [[_plain(int(bits))] for bits in slate.proposed]
-    voice = _voices(slate.proposed)
-    for bit in np.unique(voice[voice >= 0]):
-        name = SOURCES[bit]
-        source = sources.get(name)
+    """One reason per position: the code, the item it hangs on if any, the sentence.
+
+    The source speaks that ranks the item highest among the positions shown.
+    """
+    unsaid = "pinned" if slate.rules else "best_seller"
+    told: list[list[Reason]] = [[_plain("trending" if bits else unsaid)] for bits in slate.proposed.tolist()]
+    voice = strongest(slate, signal_names)
+    for bit in set(voice.tolist()) - {-1}:
+        source = sources.get(SOURCES[bit])
         if source is None or not hasattr(source, "because"):
             continue
         positions = np.flatnonzero(voice == bit)
-        code, anchor = cast(Reasoner, source).because(query, person, slate.item[positions])
-        for position, row in zip(positions.tolist(), anchor.tolist(), strict=True):
-            told[position] = [sentence(code, row, shelf)]
+        items = slate.item[positions]
+        code, anchor = cast(Reasoner, source).because(query, person, items)
+        for position, item, row in zip(positions.tolist(), items.tolist(), anchor.tolist(), strict=True):
+            told[position] = [sentence(code, item, row, person, shelf)]
     return told
 
 
-def sentence(code: str, row: int, shelf: Shelf) -> Reason:
+def strongest(slate: Slate, signal_names: Sequence[str]) -> NDArray[np.int64]:
+    """``(K,)`` the bit of the source that ranks each position highest among the shown, -1 where none proposed it."""
+    place = {name: at for at, name in enumerate(signal_names)}
+    voice = np.full(len(slate), -1, np.int64)
+    lowest = np.full(len(slate), np.inf)
+    for name in VOICES:
+        bit = SOURCES.index(name)
+        own = (slate.proposed >> bit) & 1 == 1
+        if not own.any():
+            continue
+        rank = (
+            _ranks(slate.signal[:, place[f"{name}__score"]])
+            if f"{name}__score" in place
+            else np.zeros(len(slate))
+        )
+        higher = own & (rank < lowest)
+        voice[higher], lowest[higher] = bit, rank[higher]
+    return voice
+
+
+def sentence(code: str, item: int, anchor: int, person: PersonState, shelf: Shelf) -> Reason:
     """The reason of a code and the item row it hangs on, -1 for none."""
-    if 0 <= row < len(shelf):
-        text = TEXTS.get(code, code)
-        return {"code": code, "item_id": shelf.item_id[row], "text": text.format(title=shelf.title[row])}
-    text = WITHOUT_ANCHOR.get(code) or TEXTS.get(code, code)
-    return {"code": code, "item_id": None, "text": text}
+    if code == "bought_before":
+        return _again(item, person, shelf)
+    if not 0 <= anchor < len(shelf):
+        return {"code": code, "item_id": None, "text": WITHOUT_ANCHOR.get(code) or TEXTS.get(code, code)}
+    text = TEXTS.get(code, code)
+    if code == "others_also_bought" and not len(_days_bought(anchor, person)):
+        text = TEXTS["others_also_viewed"]
+    return {"code": code, "item_id": shelf.item_id[anchor], "text": text.format(title=_title(anchor, shelf))}
 
 
-def _plain(bits: int) -> Reason:
-    """Of an item that no source proposed: a rule or the last resort brought it."""
-    code = "best_seller" if bits == 0 else "trending"
+def span(days: float) -> str:
+    """A time between two purchases as people say it: 9 days, 5 weeks, 3 months."""
+    if days < 10:
+        return _many(max(round(days), 1), "day")
+    if days < 60:
+        return _many(round(days / 7), "week")
+    return _many(round(days / 30.4), "month")
+
+
+def _again(item: int, person: PersonState, shelf: Shelf) -> Reason:
+    days = _days_bought(item, person)
+    item_id = shelf.item_id[item] if item < len(shelf) else None
+    if len(days) < _MIN_DAYS:
+        return {"code": "bought_before", "item_id": item_id, "text": TEXTS["bought_before"]}
+    usual = float(np.median(np.diff(days)))
+    text = TEXTS["bought_regularly"].format(span=span(usual))
+    return {"code": "bought_before", "item_id": item_id, "text": text}
+
+
+def _days_bought(item: int, person: PersonState) -> NDArray[np.int64]:
+    """UTC days on which the person bought the item, rising."""
+    lines = person.lines
+    bought = (lines["item"] == item) & (lines["event"] == PURCHASE)
+    return np.unique(lines["at_us"][bought] // DAY_US)
+
+
+def _ranks(score: NDArray[np.float32]) -> NDArray[np.float64]:
+    """0 for the highest; NaN ranks last."""
+    order = np.argsort(-score, kind="stable")
+    rank = np.empty(len(score))
+    rank[order] = np.arange(len(score))
+    return rank
+
+
+def _plain(code: str) -> Reason:
     return {"code": code, "item_id": None, "text": TEXTS[code]}
 
 
-def _voices(proposed: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """Per position the bit of the source that speaks, -1 for none."""
-    voice = np.full(len(proposed), -1, np.int64)
-    for name in reversed(VOICES):
-        bit = SOURCES.index(name)
-        voice[(proposed >> bit) & 1 == 1] = bit
-    return voice
+def _title(row: int, shelf: Shelf) -> str:
+    return shelf.title[row] or shelf.item_id[row]
+
+
+def _many(count: int, unit: str) -> str:
+    return unit if count == 1 else f"{count} {unit}s"

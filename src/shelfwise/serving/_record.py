@@ -1,4 +1,4 @@
-"""The last verb: what was answered is handed to the keeper, off the request path."""
+"""The last verb: an answer gets its name and is handed to the keeper, off the request path."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-import numpy as np
-
 from shelfwise.domain import SOURCES, Answer, Query, Shelf, StoreUnavailable
-from shelfwise.serving._pipeline import Outcome
+from shelfwise.serving._ask import Outcome
+from shelfwise.serving._release import Release
 
 log = logging.getLogger("shelfwise.serving")
 
-FLUSH_S = 0.02  # answers reach the keeper within 50 ms; that much may be lost with a killed worker
+FLUSH_S = 0.025  # answers reach the keeper within 50 ms; that much may be lost with a killed worker
 LIMIT = 20_000  # answers kept while the keeper is away: some seconds of full load; the oldest go first
 BATCH = 500
+AWAY_S = 0.5  # between two tries while the keeper is away
 
 
 class AnswerInbox(Protocol):
@@ -29,24 +29,32 @@ class AnswerInbox(Protocol):
 
 
 class Recorder:
-    """Buffers answers and hands them over in batches."""
+    """Buffers answers and hands them over in batches. Bounded; what is lost is counted."""
 
-    def __init__(self, inbox: AnswerInbox) -> None:
-        self._inbox = inbox
-        self._waiting: deque[Answer] = deque(maxlen=LIMIT)
-        self.recorded = 0
-        self.dropped = 0
+    def __init__(self, inbox: AnswerInbox, *, limit: int = LIMIT) -> None:
+        self._inbox, self._limit = inbox, limit
+        self._waiting: deque[Answer] = deque()
+        self._away = False
+        self._recorded = self._dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def record(self, answer: Answer) -> None:
         """Take an answer; costs a microsecond."""
-        if len(self._waiting) == LIMIT:
-            self.dropped += 1
         self._waiting.append(answer)
+        self._trim()
+
+    def taken(self) -> tuple[int, int]:
+        """How many were handed over and how many were lost since this was last asked."""
+        taken = self._recorded, self._dropped
+        self._recorded = self._dropped = 0
+        return taken
 
     async def run(self) -> None:
         """Hand over for ever."""
         while True:
-            await asyncio.sleep(FLUSH_S)
+            await asyncio.sleep(AWAY_S if self._away else FLUSH_S)
             await self.flush()
 
     async def flush(self) -> None:
@@ -55,52 +63,57 @@ class Recorder:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             try:
                 await self._inbox.submit_async("answers", batch)
-                self.recorded += len(batch)
             except StoreUnavailable as trouble:
-                self._waiting.extendleft(reversed(batch[: LIMIT - len(self._waiting)]))
-                log.warning("answers.waiting", extra={"waiting": len(self._waiting), "reason": str(trouble)})
+                self._waiting.extendleft(reversed(batch))
+                self._trim()
+                self._tell(str(trouble))
                 return
+            self._recorded += len(batch)
+            self._away = False
+
+    def _trim(self) -> None:
+        while len(self._waiting) > self._limit:
+            self._waiting.popleft()
+            self._dropped += 1
+
+    def _tell(self, reason: str) -> None:
+        """Say once that the keeper is away, not twice a second."""
+        if not self._away:
+            log.warning("answers.waiting", extra={"waiting": len(self._waiting), "reason": reason})
+        self._away = True
 
 
 def new_id(now_us: int) -> str:
-    """Sorts by time, and cannot be guessed: 11 hex digits of milliseconds, 13 of chance."""
-    return f"{now_us // 1000:011x}{secrets.randbits(52):013x}"
+    """27 characters that sort by time and that nobody guesses: 11 hex digits of milliseconds, 16 of chance."""
+    return f"{now_us // 1000:011x}{secrets.token_hex(8)}"
 
 
-def answer_of(
-    recommendation_id: str,
-    query: Query,
-    outcome: Outcome,
-    release_id: str,
-    signal_names: Sequence[str],
-    shelf: Shelf,
-) -> Answer:
+def answer_of(query: Query, outcome: Outcome, release: Release, shelf: Shelf) -> Answer:
     """The answer as the log keeps it."""
     slate = outcome.slate
+    said = _said(slate.proposed.tolist(), slate.signal.tolist(), release.signal_names)
     return Answer(
-        recommendation_id=recommendation_id,
+        recommendation_id=outcome.recommendation_id,
         answered_us=query.asked_us,
         user_id=query.user_id,
         anonymous_id=query.anonymous_id,
         session_id=query.session_id,
         placement=query.placement,
         strategy=query.strategy,
-        release=release_id,
-        items=tuple(shelf.item_id[row] for row in slate.item.tolist()),
+        release=release.release_id,
+        items=tuple([shelf.item_id[row] for row in slate.item.tolist()]),
         scores=tuple(slate.score.tolist()),
         propensities=tuple(slate.propensity.tolist()),
-        sources=tuple(_said(bits, said, signal_names) for bits, said in zip(
-            slate.proposed.tolist(), slate.signal.tolist(), strict=True
-        )),
-        features=tuple(row.tobytes() for row in np.ascontiguousarray(outcome.features, np.float32)),
-        seeds=tuple(shelf.item_id[row] for row in query.seeds.tolist() if row < len(shelf)),
+        sources=said,
+        features=_rows(outcome),
+        seeds=tuple([shelf.item_id[row] for row in query.seeds.tolist() if row < len(shelf)]),
         rules=slate.rules,
         missing=dict(outcome.missing),
         degraded=outcome.degraded,
         context=query.context,
         seen=query.seen,
         filter=query.filter,
-    )  # fmt: skip
+    )
 
 
 _NAMES = [
@@ -113,17 +126,34 @@ def source_names(bits: int) -> tuple[str, ...]:
     return _NAMES[bits]
 
 
-def _said(bits: int, said: Sequence[float], signal_names: Sequence[str]) -> dict[str, float]:
-    """What each source that proposed it scored it. With one source alone its score is the only signal."""
-    names = _NAMES[bits]
-    if len(said) != len(signal_names):
-        return dict.fromkeys(names[:1], said[0]) if said else {}
-    place = _places(tuple(signal_names))
-    return {name: said[place[name]] for name in names if name in place}
+def _said(
+    proposed: list[int], signal: list[list[float]], signal_names: Sequence[str]
+) -> tuple[dict[str, float], ...]:
+    """Per position what each source that proposed it scored it; a best seller nobody scored says 0."""
+    place = _own_scores(tuple(signal_names))
+    return tuple(
+        [
+            {name: _number(row[place[name]]) for name in _NAMES[bits] if name in place}
+            for bits, row in zip(proposed, signal, strict=True)
+        ]
+    )
+
+
+def _number(value: float) -> float:
+    return value if value == value else 0.0
+
+
+def _rows(outcome: Outcome) -> tuple[bytes, ...]:
+    """Each shown position's features as little-endian float32."""
+    features = outcome.features
+    if not len(features):
+        return ()
+    width, body = features.shape[1] * 4, features.astype("<f4", copy=False).tobytes()
+    return tuple([body[at : at + width] for at in range(0, len(body), width)])
 
 
 @lru_cache(maxsize=8)  # one release or two at a time
-def _places(signal_names: tuple[str, ...]) -> dict[str, int]:
+def _own_scores(signal_names: tuple[str, ...]) -> dict[str, int]:
     return {
         name.removesuffix("__score"): at for at, name in enumerate(signal_names) if name.endswith("__score")
     }

@@ -1,4 +1,4 @@
-"""The first stage: ask the sources, merge what they propose, keep what each of them thinks."""
+"""The first stage: ask the sources in turn, and merge what they propose."""
 
 from __future__ import annotations
 
@@ -10,50 +10,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates import CandidateSource, Proposal
-from shelfwise.domain import (
-    SOURCES,
-    Candidates,
-    Deadline,
-    LiveItems,
-    NotTrained,
-    PersonState,
-    Query,
-)
+from shelfwise.domain import SOURCES, Candidates
+from shelfwise.serving._ask import Ask, Trouble, attempt
 
 BITS = {name: np.uint16(1 << bit) for bit, name in enumerate(SOURCES)}
+SOURCES_UNTIL = 0.6  # share of the budget after which no further source is asked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Retrieval:
-    """What the sources proposed for one query."""
+class Found:
+    """What the sources proposed for one question."""
 
-    candidates: Candidates  # each item once, in turns: every source's first, then every source's second, ...
+    candidates: Candidates  # each item once, by turns: every source's first, then every source's second, ...
     proposals: Mapping[str, Proposal]
-    missing: Mapping[str, str]  # source name -> why it is not here
+    missing: Mapping[str, str]  # source -> why it is not here
 
 
 def retrieve(
-    sources: Mapping[str, CandidateSource],
-    query: Query,
-    person: PersonState,
-    live: LiveItems,
-    *,
-    quotas: Mapping[str, int],
-    pool_size: int,
-    deadline: Deadline,
-) -> Retrieval:
-    """Ask the sources in their order; leave out what is late or untrained, and say so."""
+    sources: Mapping[str, CandidateSource], ask: Ask, *, quotas: Mapping[str, int], pool_size: int
+) -> Found:
+    """Ask the sources in their order; leave out what is late, untrained or broken, and say so.
+
+    Args:
+        sources: Those to ask.
+        ask: The question.
+        quotas: Most items that a source may propose; ``pool_size`` where a source has none.
+        pool_size: Most candidates in all.
+    """
     proposals: dict[str, Proposal] = {}
     missing: dict[str, str] = {}
     for name, source in sources.items():
-        if deadline.passed(0.4):
+        if ask.deadline.passed(SOURCES_UNTIL):
             missing[name] = "no time left"
             continue
-        try:
-            proposals[name] = source.retrieve(query, person, live, limit=quotas.get(name, pool_size))
-        except NotTrained as trouble:
-            missing[name] = str(trouble)
-    return Retrieval(merge(proposals, pool_size=pool_size), proposals, missing)
+        proposal = attempt(ask, name, _proposal, source, ask, quotas.get(name, pool_size))
+        if isinstance(proposal, Trouble):
+            missing[name] = proposal.reason
+        else:
+            proposals[name] = proposal
+    return Found(merge(proposals, pool_size=pool_size), proposals, missing)
 
 
 def merge(proposals: Mapping[str, Proposal], *, pool_size: int) -> Candidates:
@@ -65,39 +60,54 @@ def merge(proposals: Mapping[str, Proposal], *, pool_size: int) -> Candidates:
     for row, items in enumerate(given.values()):
         table[row, : len(items)] = items
     bits = np.array([BITS[name] for name in given], np.uint16)
-    item, proposed = _merge(table, bits, min(pool_size, table.size))
-    return Candidates(
-        item, proposed, np.empty((len(item), 0), np.float32), np.full(len(item), np.nan, np.float32)
-    )
+    return unjudged(*_merge(table, bits, min(pool_size, table.size)))
+
+
+def unjudged(item: NDArray[np.int32], proposed: NDArray[np.uint16]) -> Candidates:
+    """Candidates of which nothing is known yet but who proposed them."""
+    n = len(item)
+    return Candidates(item, proposed, np.empty((n, 0), np.float32), np.full(n, np.nan, np.float32))
 
 
 def hear(
     candidates: Candidates, proposals: Mapping[str, Proposal], sources: Mapping[str, CandidateSource]
 ) -> Candidates:
-    """The same items with what each source says of each: a source may judge what another proposed."""
-    width = sum(len(source.signals) for source in sources.values())
-    signal = np.full((len(candidates), width), np.nan, np.float32)
+    """The same items with what each source says of each: a source may judge what another proposed. ``(C, G)``."""
+    signal = np.full((len(candidates), sum(len(s.signals) for s in sources.values())), np.nan, np.float32)
     at = 0
     for name, source in sources.items():
-        n = len(source.signals)
-        if name in proposals:
-            signal[:, at : at + n] = proposals[name].opinion(candidates.item)
-        at += n
+        width = len(source.signals)
+        if name in proposals and width:
+            signal[:, at : at + width] = proposals[name].opinion(candidates.item)
+        at += width
     return Candidates(candidates.item, candidates.proposed, signal, candidates.score)
 
 
-def alone(proposal: Proposal, name: str) -> Candidates:
-    """What one source proposes, judged by itself."""
-    item = proposal.item
-    signal = np.ascontiguousarray(proposal.score, np.float32)
-    return Candidates(item, np.full(len(item), BITS[name], np.uint16), signal[:, None], signal)
+def places_of(item: NDArray[np.int32], among: NDArray[np.int32]) -> NDArray[np.int64]:
+    """For each of ``item`` ``(K,)`` its place in ``among`` ``(C,)``, -1 where it is not there."""
+    return _places(np.ascontiguousarray(item), np.ascontiguousarray(among))
 
 
-@nb.njit(cache=True, nogil=True)
+def _proposal(source: CandidateSource, ask: Ask, limit: int) -> Proposal:
+    return source.retrieve(ask.query, ask.person, ask.live, limit=limit)
+
+
+@nb.njit(cache=True)
+def _places(item: NDArray[np.int32], among: NDArray[np.int32]) -> NDArray[np.int64]:
+    out = np.full(len(item), -1, np.int64)
+    for k in range(len(item)):
+        for c in range(len(among)):
+            if among[c] == item[k]:
+                out[k] = c
+                break
+    return out
+
+
+@nb.njit(cache=True)
 def _merge(
     table: NDArray[np.int32], bits: NDArray[np.uint16], limit: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-    """Open-addressing over the few hundred rows of one request: nothing as long as the catalogue is touched."""
+    """Open addressing over the few hundred rows of one request: nothing as long as the catalogue is touched."""
     capacity = 16
     while capacity < 2 * table.size:
         capacity *= 2

@@ -1,24 +1,36 @@
 """The HTTP door: one router table, problems for errors, keys with scopes, OpenAPI from the types that validate."""
 
 from shelfwise.serving.http._app import App, make_app
-from shelfwise.serving.http._control import person_document
 from shelfwise.serving.http._door import Door, DoorSettings
+from shelfwise.serving.http._explain import explain, explain_logged
 from shelfwise.serving.http._items import item_document
+from shelfwise.serving.http._keeping import Keeping
 from shelfwise.serving.http._keys import make_key
+from shelfwise.serving.http._messages import RecommendationQuery, Recommendations
 from shelfwise.serving.http._metrics import exposition
+from shelfwise.serving.http._openapi import document as openapi_document
+from shelfwise.serving.http._recommend import answer
 from shelfwise.serving.http._request import Request, Response
 from shelfwise.serving.http._routes import ROUTES
+from shelfwise.serving.http._users import person_document
 
 __all__ = [
     "ROUTES",
     "App",
     "Door",
     "DoorSettings",
+    "Keeping",
+    "RecommendationQuery",
+    "Recommendations",
     "Request",
     "Response",
+    "answer",
+    "explain",
+    "explain_logged",
     "exposition",
     "item_document",
     "make_app",
     "make_key",
+    "openapi_document",
     "person_document",
 ]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from shelfwise.domain import StoreUnavailable
 from shelfwise.ingestion import Verdicts, accept_events, accept_segment
 from shelfwise.serving.http._door import Door
+from shelfwise.serving.http._messages import Accepted, Rejected
 from shelfwise.serving.http._problems import Problem
 from shelfwise.serving.http._request import Request, Response, json_response
+
+log = logging.getLogger("shelfwise.serving")
+
+_CONFLICT = "an id of its own: this one was accepted before with another body"
+_burying: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
 
 
 async def take_events(door: Door, request: Request) -> Response:
@@ -30,41 +39,44 @@ async def _take(door: Door, request: Request, accept: Callable[..., Verdicts], *
     )
     if verdicts.body is not None:
         wrong = verdicts.body
-        error = {"field": wrong.field, "value": wrong.value, "rule": wrong.rule}
-        raise Problem(422, f"{wrong.field} is {wrong.value!r}; expected {wrong.rule}", errors=[error])
-    rejected = [
-        {"index": r.index, "field": r.field, "value": r.value, "rule": r.rule} for r in verdicts.rejected
-    ]
-    receipt = await door.inbox.submit_async("events", verdicts.accepted) if verdicts.accepted else None
-    conflicts = receipt.conflicts if receipt else ()
-    rejected += [_conflict(verdicts, at) for at in conflicts]
-    await _bury(door, rejected, source)
-    accepted = receipt.accepted if receipt else 0
-    duplicates = len(receipt.duplicates) if receipt else 0
-    door.meter.took_events(accepted, duplicates, len(rejected))
-    return json_response({"accepted": accepted, "duplicates": duplicates, "rejected": rejected}, 202)
-
-
-def _conflict(verdicts: Verdicts, at: int) -> dict[str, Any]:
-    return {
-        "index": verdicts.rows[at],
-        "field": "event_id",
-        "value": verdicts.accepted[at].event_id,
-        "rule": "an id of its own: this one was accepted before with another body",
-    }
-
-
-async def _bury(door: Door, rejected: list[dict[str, Any]], source: str) -> None:
-    """Rejected rows go to the dead letters; they were answered by name already."""
+        raise Problem.of_field(wrong.field, wrong.value, wrong.rule)
+    rejected = [Rejected(one.index, one.field, one.value, one.rule) for one in verdicts.rejected]
+    accepted = duplicates = 0
+    untracked = len(verdicts.untracked)
+    if verdicts.accepted:
+        receipt = await door.inbox.submit_async("events", verdicts.accepted)
+        accepted, duplicates = receipt.accepted, len(receipt.duplicates)
+        untracked += len(receipt.untracked)
+        rejected += [_conflict(verdicts, at) for at in receipt.conflicts]
     if rejected:
-        letters = [
-            {
-                "source": source,
-                "row": r["index"] + 1,
-                "field": r["field"],
-                "value": str(r["value"]),
-                "rule": r["rule"],
-            }
-            for r in rejected
-        ]
+        bury(door, rejected, source)
+    door.meter.took_events(accepted, duplicates, len(rejected), untracked)
+    return json_response(Accepted(accepted, duplicates, rejected, untracked), 202)
+
+
+def bury(door: Door, rejected: Sequence[Rejected], source: str) -> None:
+    """Send rejected rows to the dead letters. Nobody waits for it: the sender was told by name already."""
+    letters = [
+        {
+            "source": source,
+            "row": one.index + 1,
+            "field": one.field,
+            "value": str(one.value),
+            "rule": one.rule,
+        }
+        for one in rejected
+    ]
+    task = asyncio.get_running_loop().create_task(_bury(door, letters))
+    _burying.add(task)
+    task.add_done_callback(_burying.discard)
+
+
+def _conflict(verdicts: Verdicts, at: int) -> Rejected:
+    return Rejected(verdicts.rows[at], "event_id", verdicts.accepted[at].event_id, _CONFLICT)
+
+
+async def _bury(door: Door, letters: list[dict[str, Any]]) -> None:
+    try:
         await door.inbox.submit_async("dead_letters", letters)
+    except StoreUnavailable as trouble:
+        log.warning("dead_letters.lost", extra={"rows": len(letters), "reason": str(trouble)})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from shelfwise.domain import InvalidField, Item, LiveItems, NotFound, exponent, from_us, to_decimal
-from shelfwise.ingestion import accept_items, accept_patch
-from shelfwise.serving.http._control import page_of, quoted
+from shelfwise.domain import NotFound, from_us, to_decimal
+from shelfwise.ingestion import ItemVerdicts, accept_items, accept_patch
+from shelfwise.serving.http._decode import check_id
+from shelfwise.serving.http._documents import aside, is_known, match_of, page_of, quoted
 from shelfwise.serving.http._door import Door
+from shelfwise.serving.http._events import bury
+from shelfwise.serving.http._messages import ItemsAccepted, Rejected
 from shelfwise.serving.http._problems import Problem
 from shelfwise.serving.http._request import Request, Response, json_response
 from shelfwise.stores import ItemChange, StoredItem
@@ -19,57 +22,57 @@ async def put_items(door: Door, request: Request) -> Response:
     """POST /v1/items: one item or a batch; each replaces the whole item."""
     verdicts = accept_items(request.body, now_us=door.clock(), currency=door.settings.currency)
     _refuse_body(verdicts)
-    rejected = [
-        {"index": r.index, "field": r.field, "value": r.value, "rule": r.rule} for r in verdicts.rejected
-    ]
+    rejected = [Rejected(one.index, one.field, one.value, one.rule) for one in verdicts.rejected]
     if verdicts.changes:
         await door.inbox.submit_async("items", list(verdicts.changes))
-    return json_response({"accepted": len(verdicts.changes), "rejected": rejected}, 202)
+    if rejected:
+        bury(door, rejected, "http items")
+    return json_response(ItemsAccepted(len(verdicts.changes), rejected), 202)
 
 
 async def put_item(door: Door, request: Request) -> Response:
-    """PUT /v1/items/{item_id}."""
-    item_id = request.params["item_id"]
+    """PUT /v1/items/{item_id}: make it, or replace all of it."""
+    item_id = _item_id(request)
     verdicts = accept_items(
         request.body, now_us=door.clock(), currency=door.settings.currency, item_id=item_id
     )
-    _refuse_body(verdicts)
-    for wrong in verdicts.rejected:
-        raise _wrong(wrong.field, wrong.value, wrong.rule)
-    return await _changed(door, request, verdicts.changes[0])
+    change = _only_change(verdicts)
+    stored = await aside(door.catalogue.get, item_id)
+    _check_match(request, stored, item_id)
+    return await _changed(door, change, 200 if stored is not None and not stored.retired else 201)
 
 
 async def patch_item(door: Door, request: Request) -> Response:
     """PATCH /v1/items/{item_id}: fields left out stay, null clears. Live for every worker before it is answered."""
-    item_id = request.params["item_id"]
-    stored = _known(door, item_id)
-    change = accept_patch(
-        item_id, request.body, now_us=door.clock(), currency=stored.item.currency or door.settings.currency
-    )
-    return await _changed(door, request, change)
+    item_id = _item_id(request)
+    stored = await aside(_known, door, item_id)
+    _check_match(request, stored, item_id)
+    currency = stored.item.currency or door.settings.currency
+    verdicts = accept_patch(item_id, request.body, now_us=door.clock(), currency=currency)
+    return await _changed(door, _only_change(verdicts), 200)
 
 
 async def delete_item(door: Door, request: Request) -> Response:
     """DELETE /v1/items/{item_id}: it is retired; its row and history stay."""
-    item_id = request.params["item_id"]
-    _check_match(request, _known(door, item_id))
+    item_id = _item_id(request)
+    _check_match(request, await aside(_known, door, item_id), item_id)
     await door.inbox.submit_async("items", [ItemChange(action="delete", item_id=item_id, at_us=door.clock())])
     return Response(204)
 
 
 async def get_item(door: Door, request: Request) -> Response:
     """GET /v1/items/{item_id}."""
-    stored = _known(door, request.params["item_id"])
-    tag = quoted(stored.etag)
-    if request.headers.get("if-none-match") == tag:
-        return Response(304, headers=[("etag", tag)])
-    return json_response(item_document(stored), 200, ("etag", tag))
+    stored = await aside(_known, door, _item_id(request))
+    tag = ("etag", quoted(stored.etag))
+    return Response(304, headers=[tag]) if is_known(request, stored.etag) else json_response(
+        item_document(stored), 200, tag
+    )  # fmt: skip
 
 
 async def list_items(door: Door, request: Request) -> Response:
     """GET /v1/items: by id, with cursor and limit."""
     after, limit = page_of(request)
-    rows = door.catalogue.page(after=after, limit=limit)
+    rows = await aside(lambda: door.catalogue.page(after=after, limit=limit))
     following = rows[-1].item.item_id if len(rows) == limit else None
     return json_response({"items": [item_document(row) for row in rows], "next": following})
 
@@ -91,33 +94,23 @@ def item_document(stored: StoredItem) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def live_price(live: LiveItems, row: int, item: Item) -> float | None:
-    """The price as answers see it now."""
-    if row >= len(live) or live.price_minor[row] < 0 or not item.currency:
-        return None
-    return float(live.price_minor[row]) / float(10 ** exponent(item.currency))
-
-
-async def _changed(door: Door, request: Request, change: ItemChange) -> Response:
-    before = door.catalogue.get(change.item_id)
-    if before is not None:
-        _check_match(request, before)
-    elif "if-match" in request.headers:
-        raise Problem(
-            412, f"there is no item {change.item_id!r}; expected one with etag {request.headers['if-match']}"
-        )
+async def _changed(door: Door, change: ItemChange, status: int) -> Response:
     receipt = await door.inbox.submit_async("items", [change])
     etag = receipt.result[0][0] if receipt.result and receipt.result[0] else ""
-    status = 201 if before is None or before.retired else 200
-    stored = door.catalogue.get(change.item_id)
-    body = item_document(stored) if stored is not None else {"item_id": change.item_id}
-    return json_response(body, status, ("etag", quoted(etag)))
+    stored = await aside(_known, door, change.item_id)
+    return json_response(item_document(stored), status, ("etag", quoted(etag or stored.etag)))
 
 
-def _check_match(request: Request, stored: StoredItem) -> None:
-    wanted = request.headers.get("if-match")
-    if wanted is not None and wanted not in ("*", quoted(stored.etag)):
-        raise Problem(412, f"item {stored.item.item_id!r} has etag {quoted(stored.etag)}; expected {wanted}")
+def _check_match(request: Request, stored: StoredItem | None, item_id: str) -> None:
+    wanted = match_of(request)
+    if stored is None and "if-match" in request.headers:
+        raise Problem(
+            412, f"there is no item {item_id!r}; expected one with etag {request.headers.get('if-match')}"
+        )
+    if stored is not None and wanted is not None and wanted != stored.etag:
+        raise Problem(412, f"item {item_id!r} has etag {quoted(stored.etag)}; expected {quoted(wanted)}")
+    if stored is not None and not stored.retired and request.headers.get("if-none-match") == "*":
+        raise Problem(412, f"item {item_id!r} exists; expected a new one")
 
 
 def _known(door: Door, item_id: str) -> StoredItem:
@@ -127,14 +120,23 @@ def _known(door: Door, item_id: str) -> StoredItem:
     return stored
 
 
-def _refuse_body(verdicts: Any) -> None:
+def _item_id(request: Request) -> str:
+    item_id = request.params["item_id"]
+    check_id("item_id", item_id)
+    return item_id
+
+
+def _only_change(verdicts: ItemVerdicts) -> ItemChange:
+    """The one change of a request for one item. Raises Problem if it was rejected."""
+    _refuse_body(verdicts)
+    for wrong in verdicts.rejected:
+        raise Problem.of_field(wrong.field, wrong.value, wrong.rule)
+    return verdicts.changes[0]
+
+
+def _refuse_body(verdicts: ItemVerdicts) -> None:
     if verdicts.body is not None:
-        raise _wrong(verdicts.body.field, verdicts.body.value, verdicts.body.rule)
-
-
-def _wrong(field: str, value: Any, rule: str) -> Problem:
-    trouble = InvalidField(field, value, rule)
-    return Problem(422, str(trouble), errors=[{"field": field, "value": value, "rule": rule}])
+        raise Problem.of_field(verdicts.body.field, verdicts.body.value, verdicts.body.rule)
 
 
 def _instant(at_us: int | None) -> str | None:

@@ -1,22 +1,26 @@
-"""OpenAPI 3.1, written from the same types that validate, and a plain page of it."""
+"""OpenAPI 3.1, written from the same types that validate."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from html import escape
-from typing import Any
+import types
+from collections.abc import Iterator, Sequence
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
 from shelfwise import __version__
+from shelfwise.ingestion import ContextIn
+from shelfwise.serving.http._keys import OPEN
+from shelfwise.serving.http._messages import RecommendationQuery
+from shelfwise.serving.http._problems import TITLES
 from shelfwise.serving.http._router import Route
 
-PROBLEM = {
+_REF = "#/components/schemas/{name}"
+_PROBLEM = {
     "type": "object",
     "title": "Problem",
-    "description": "RFC 9457.",
-    "required": ["type", "title", "status", "detail", "request_id"],
+    "description": "An error (RFC 9457): what was got, what was expected, and where.",
+    "required": ["type", "title", "status", "detail", "errors", "request_id"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
@@ -26,118 +30,148 @@ PROBLEM = {
             "type": "array",
             "items": {
                 "type": "object",
+                "required": ["field", "value", "rule"],
                 "properties": {"field": {"type": "string"}, "value": {}, "rule": {"type": "string"}},
             },
         },
         "request_id": {"type": "string"},
     },
 }
+_INTRODUCTION = """\
+Recommendations that a shop runs itself. JSON in and out; every error is a problem document (RFC 9457) that names
+field, value and rule. Keys go in `Authorization: Bearer`; none is needed on this machine while no key exists.
+`X-Request-ID` comes back as it was sent. `X-Request-Deadline-Ms` asks for an answer sooner than the shop's own
+deadline. Bodies hold at most 1 MiB, addresses 8 KiB. Fields may be added; none is taken away within `/v1`."""
+_DESCRIBED = {
+    "cursor": "Where the page before ended: its `next`.",
+    "limit": "Documents in a page.",
+    "item_id": "Also say why this item is not in the answer.",
+}
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The API's description."""
-    kinds = [kind for route in routes for kind in (route.takes, route.gives) if kind is not None]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    schema_of = dict(zip(map(id, kinds), schemas, strict=True))
+    kinds = list(dict.fromkeys(kind for route in routes for kind in _kinds(route)))
+    schemas, components = msgspec.json.schema_components(
+        [*kinds, RecommendationQuery, ContextIn], ref_template=_REF
+    )
+    schema_of = dict(zip(kinds, schemas, strict=False))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of, components)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Shelfwise",
             "version": __version__,
-            "description": "Recommendations that a shop runs itself. Errors are RFC 9457 problems.",
+            "description": _INTRODUCTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": {**components, "Problem": PROBLEM},
+            "schemas": {**dict(sorted(components.items())), "Problem": _PROBLEM},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _operation(route: Route, schema_of: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _kinds(route: Route) -> Iterator[Any]:
+    for kind in (route.takes, route.gives):
+        if kind is not None:
+            yield from get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
+def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
         "tags": [route.parts[1] if route.parts[0] == "v1" else "operations"],
         "responses": _responses(route, schema_of),
     }
-    parameters = [_parameter(part[1:-1], "path") for part in route.parts if part.startswith("{")]
-    parameters += [_parameter(name, "query") for name in route.query]
+    parameters = [_path_parameter(part[1:-1]) for part in route.parts if part.startswith("{")]
+    parameters += [_query_parameter(name, components) for name in route.query]
     if parameters:
         operation["parameters"] = parameters
     if route.takes is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema_of[id(route.takes)]}},
-        }
-    if route.scope:
-        operation["security"] = [{"key": [route.scope]}]
-        operation["description"] = f"Scope: `{route.scope}`."
+        schema = _schema(route.takes, schema_of)
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if route.scope != OPEN:
+        operation["security"] = [{"key": []}]
+        operation["description"] = f"Needs a key with scope `{route.scope}`."
     return operation
 
 
-def _responses(route: Route, schema_of: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _schema(kind: Any, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    if get_origin(kind) in (Union, types.UnionType):
+        return {"anyOf": [schema_of[one] for one in get_args(kind)]}
+    return dict(schema_of[kind])
+
+
+def _responses(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done."}
     if route.gives is not None:
-        good["content"] = {"application/json": {"schema": schema_of[id(route.gives)]}}
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    statuses = [str(route.status)]
-    if route.path == "/v1/items/{item_id}" and route.method in ("PUT", "PATCH"):
-        statuses.append("201")
-    return {**dict.fromkeys(statuses, good), "default": {"description": "What is wrong.", "content": problem}}
+        good["content"] = {"application/json": {"schema": _schema(route.gives, schema_of)}}
+    elif route.path in ("/metrics", "/docs"):
+        good["content"] = {
+            "text/plain" if route.path == "/metrics" else "text/html": {"schema": {"type": "string"}}
+        }
+    responses: dict[str, Any] = {str(route.status): good}
+    if route.method == "PUT" and route.path == "/v1/items/{item_id}":
+        responses["201"] = good
+    if route.path == "/readyz":
+        responses["503"] = good
+    content = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+    for status in _troubles(route):
+        responses.setdefault(str(status), {"description": TITLES[status], "content": content})
+    return responses
 
 
-def _parameter(name: str, where: str) -> dict[str, Any]:
-    numbers = {"n": (1, 100), "limit": (1, 200)}
-    schema: dict[str, Any] = {"type": "string"}
-    if name in numbers:
-        schema = {"type": "integer", "minimum": numbers[name][0], "maximum": numbers[name][1]}
-    return {"name": name, "in": where, "required": where == "path", "schema": schema}
+def _troubles(route: Route) -> Iterator[int]:
+    """What may go wrong with a route."""
+    if route.scope != OPEN:
+        yield from (401, 403)
+    if route.takes is not None:
+        yield from (400, 408, 413, 415)
+    if route.takes is not None or route.query or "{" in route.path:
+        yield 422
+    if "{" in route.path or route.path.startswith("/v1/releases"):
+        yield 404
+    if route.method in ("PUT", "PATCH", "DELETE") or route.path in ("/v1/rules", "/v1/releases/rollback"):
+        yield from (409, 412)
+    if route.path.startswith("/v1/"):
+        yield from (406, 414, 503)
 
 
-_STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-details { border: 1px solid #8884; border-radius: .5rem; margin: .5rem 0; padding: .5rem 1rem; }
-summary { cursor: pointer; } code, pre { font-size: .875rem; } pre { overflow-x: auto; }
-.method { display: inline-block; min-width: 4.5rem; font-weight: 700; } .about { opacity: .75; }
-"""
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def page(api: dict[str, Any]) -> str:
-    """The description as a page that needs nothing from elsewhere."""
-    rows = [
-        _entry(method, path, operation)
-        for path, methods in api["paths"].items()
-        for method, operation in methods.items()
-    ]
-    kinds = [
-        f"<details id='{escape(name)}'><summary><code>{escape(name)}</code></summary>"
-        f"<pre>{escape(json.dumps(schema, indent=1))}</pre></details>"
-        for name, schema in api["components"]["schemas"].items()
-    ]
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>Shelfwise API</title><style>{_STYLE}</style><h1>Shelfwise API {escape(api['info']['version'])}</h1>"
-        f"<p>{escape(api['info']['description'])} Machine-readable: <a href='/openapi.json'>/openapi.json</a>.</p>"
-        f"<h2>Routes</h2>{''.join(rows)}<h2>Types</h2>{''.join(kinds)}</html>"
-    )
+def _query_parameter(name: str, components: dict[str, Any]) -> dict[str, Any]:
+    owner = components["ContextIn" if name.startswith("context.") else "RecommendationQuery"]
+    schema = owner["properties"].get(name.removeprefix("context."))
+    if name == "limit":
+        schema = {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
+    parameter: dict[str, Any] = {
+        "name": name,
+        "in": "query",
+        "schema": _without_null(schema or {"type": "string"}),
+    }
+    if name in _DESCRIBED:
+        parameter["description"] = _DESCRIBED[name]
+    if name == "n":
+        parameter["required"] = True
+    if name in ("items", "exclude"):
+        parameter |= {"style": "form", "explode": False}
+    return parameter
 
 
-def _entry(method: str, path: str, operation: dict[str, Any]) -> str:
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    parts = [f"<p class='about'>{escape(operation.get('description', 'Open to all.'))}</p>"]
-    if operation.get("parameters"):
-        names = ", ".join(escape(p["name"]) for p in operation["parameters"])
-        parts.append(f"<p>Values: <code>{names}</code></p>")
-    if body is not None:
-        parts.append(f"<p>Body:</p><pre>{escape(json.dumps(body, indent=1))}</pre>")
-    return (
-        f"<details><summary><span class='method'>{method.upper()}</span> <code>{escape(path)}</code> "
-        f"<span class='about'>{escape(operation['summary'])}</span></summary>{''.join(parts)}</details>"
-    )
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """An address has no null: a value is left out instead."""
+    choices = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(choices) == 1:
+        return dict(choices[0])
+    enum = [value for value in schema.get("enum", ()) if value is not None]
+    plain = {key: value for key, value in schema.items() if key != "default" or value is not None}
+    return {**plain, "enum": enum} if enum else plain

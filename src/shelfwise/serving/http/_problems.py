@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
-
-import msgspec
 
 from shelfwise.domain import (
     BadRelease,
@@ -27,16 +23,17 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Body too slow",
     409: "Conflict",
     412: "Changed meanwhile",
     413: "Body too large",
     414: "Address too long",
     415: "Unsupported media type",
     422: "Invalid input",
-    428: "Condition needed",
-    429: "Too many requests",
+    500: "Internal error",
     503: "Unavailable",
 }
+MAX_SHOWN = 120  # characters of a wrong value that are sent back
 
 
 class Problem(Exception):
@@ -53,12 +50,19 @@ class Problem(Exception):
         super().__init__(status, detail)
         self.status, self.detail, self.errors, self.headers = status, detail, list(errors), list(headers)
 
+    @classmethod
+    def of_field(cls, field: str, value: object, rule: str, *, status: int = 422) -> Problem:
+        """One wrong field."""
+        shown = plain(value)
+        what = "missing" if value is None else repr(shown)
+        error = {"field": field, "value": shown, "rule": rule}
+        return cls(status, f"{field} is {what}; expected {rule}", errors=[error])
+
     def document(self, request_id: str) -> dict[str, Any]:
         """The body."""
         title = TITLES.get(self.status, "Error")
-        slug = title.lower().replace(" ", "-")
         return {
-            "type": f"/problems/{slug}",
+            "type": f"/docs#problem-{self.status}",
             "title": title,
             "status": self.status,
             "detail": self.detail,
@@ -74,50 +78,21 @@ def problem_of(trouble: ShelfwiseError) -> Problem:
     if isinstance(trouble, Conflict):
         return Problem(412, str(trouble))
     if isinstance(trouble, InvalidField):
-        return Problem(422, str(trouble), errors=[error_of(trouble)])
-    if isinstance(trouble, InvalidInput):
-        return Problem(422, str(trouble))
+        error = {"field": trouble.field, "value": plain(trouble.value), "rule": trouble.rule}
+        return Problem(422, str(trouble), errors=[error])
     if isinstance(trouble, NotTrained | BadRelease):
         return Problem(409, str(trouble))
     if isinstance(trouble, StoreUnavailable):
         return Problem(503, str(trouble), headers=[("retry-after", "1")])
-    return Problem(422, str(trouble))
-
-
-def error_of(trouble: InvalidField) -> dict[str, Any]:
-    """One wrong field."""
-    return {"field": trouble.field, "value": plain(trouble.value), "rule": trouble.rule}
-
-
-def decode(decoder: msgspec.json.Decoder[Any], body: bytes, fields: Iterable[str]) -> Any:
-    """Decode a body. Raises Problem 400 for what is no JSON, 422 for what does not fit, with the nearest name."""
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as trouble:
-        raise invalid(str(trouble), fields) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
-        raise Problem(400, f"body is not JSON: {trouble}") from None
-
-
-def invalid(message: str, fields: Iterable[str]) -> Problem:
-    """Msgspec's words, with the field as a path and the nearest name for an unknown one."""
-    found = re.search(r" - at `\$\.?(.*?)`$", message)
-    rule = message[: found.start()] if found else message
-    path = found.group(1) if found else ""
-    unknown = re.search(r"unknown field `(.*?)`", rule)
-    if unknown:
-        near = get_close_matches(unknown.group(1), list(fields), n=1)
-        path = ".".join(part for part in (path, unknown.group(1)) if part)
-        rule = "a known field" + (f"; did you mean {near[0]!r}?" if near else "")
-        return Problem(
-            422, f"{path} is no field; expected {rule}", errors=[{"field": path, "value": None, "rule": rule}]
-        )
-    return Problem(422, f"{path or 'body'}: {rule}", errors=[{"field": path, "value": None, "rule": rule}])
+    return Problem(422 if isinstance(trouble, InvalidInput) else 500, str(trouble))
 
 
 def plain(value: object) -> Any:
     """A value as it may stand in JSON, shortened."""
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
-    text = str(value)
-    return text if len(text) <= 120 else f"{text[:120]}..."
+    if isinstance(value, int) and abs(value) < 2**53:
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    short = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(text)} characters)"
+    return short.encode("utf-8", "backslashreplace").decode()

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-Headers = list[tuple[str, str]]
 JSON = ("content-type", "application/json")
+PROBLEM = ("content-type", "application/problem+json")
 PRIVATE = ("cache-control", "private, no-store")
 ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+Pairs = list[tuple[str, str]]
+
+
+class Headers(Protocol):
+    """Headers by lower-case name."""
+
+    def get(self, key: str, default: Any = None) -> Any: ...
+
+    def __contains__(self, key: str) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -21,7 +31,7 @@ class Request:
     method: str
     path: str
     query: str
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
     request_id: str
     arrived_s: float  # monotonic: when the door first saw it
@@ -36,7 +46,7 @@ class Response:
 
     status: int
     body: bytes = b""
-    headers: Headers = field(default_factory=list)
+    headers: Pairs = field(default_factory=list)
 
 
 def json_response(document: Any, status: int = 200, *headers: tuple[str, str]) -> Response:

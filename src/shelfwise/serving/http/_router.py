@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,11 +27,12 @@ class Route:
     gives: Any = None  # type of the answer
     status: int = 200
     query: tuple[str, ...] = ()  # names of query values
+    kind: str = "other"  # under which name it is counted
+    turn: bool = False  # waits for its turn: its work is long enough that others would wait for it
+    parts: tuple[str, ...] = field(init=False)
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Segments of the path."""
-        return tuple(self.path.strip("/").split("/"))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.path.strip("/").split("/")))
 
 
 class Router:
@@ -61,9 +63,11 @@ class Router:
     def _missing(self, path: str) -> Problem:
         methods = self.allowed(path)
         if methods:
-            allow = ", ".join(methods)
+            allow = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
             return Problem(405, f"{path} takes {allow}", headers=[("allow", allow)])
-        return Problem(404, f"no route {path}; see /docs")
+        near = get_close_matches(path[:128], [route.path for route in self.routes], n=1, cutoff=0.8)
+        hint = f"; did you mean {near[0]}?" if near else "; see /docs"
+        return Problem(404, f"no route {path[:128]!r}{hint}")
 
 
 def _match(pattern: Sequence[str], parts: Sequence[str]) -> dict[str, str] | None:
@@ -71,7 +75,7 @@ def _match(pattern: Sequence[str], parts: Sequence[str]) -> dict[str, str] | Non
         return None
     params = {}
     for known, given in zip(pattern, parts, strict=True):
-        if known.startswith("{"):
+        if known.startswith("{") and given:
             params[known[1:-1]] = unquote(given)
         elif known != given:
             return None

@@ -1,0 +1,126 @@
+"""Keeps a worker in step: what the board says has changed is loaded beside what is in force, and swapped in whole."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from shelfwise.domain import NO_ROWS, InvalidInput, PersonState, Query, Shelf, ShelfwiseError
+from shelfwise.reranking import Rule, RuleBook, parse_rule
+from shelfwise.serving._ask import NO_HURRY
+from shelfwise.serving._pipeline import Pipeline, best_sellers
+from shelfwise.serving._release import Release
+from shelfwise.serving.http._door import Door
+from shelfwise.serving.http._keys import Keys
+
+log = logging.getLogger("shelfwise.serving")
+
+LOOK_S = 0.1  # how often the board is looked at: stock and price are in mapped memory at once, all else within this
+BEST_S = 10.0  # how often best sellers are counted anew
+AGAIN_S = 5.0  # until what could not be loaded is tried again
+WATCHED = ("release", "rules", "keys", "catalogue")
+
+
+class Keeping:
+    """What a worker has taken in so far, and the task that takes in the rest."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._seen: dict[str, int] = {}
+        self._best_at_s = self._again_at_s = 0.0
+
+    async def run(self) -> None:
+        """Keep in step for ever; loading happens on another thread."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self.is_due():
+                await asyncio.to_thread(self.catch_up)
+            self._door.meter.tell(self._door)
+
+    def is_due(self) -> bool:
+        """Whether something changed since it was last taken in. Costs a microsecond."""
+        now_s = self._door.now_s()
+        if now_s >= self._best_at_s:
+            return True
+        return now_s >= self._again_at_s and bool(self._changed())
+
+    def catch_up(self) -> None:
+        """Take in what changed. What cannot be loaded leaves the old in force and is tried again later."""
+        door, now_s = self._door, self._door.now_s()
+        changed = self._changed() if now_s >= self._again_at_s else {}
+        try:
+            if "keys" in changed:
+                door.keys = Keys.read(door.control)
+            if changed.keys() & {"release", "rules", "catalogue"} or door.pipeline is None:
+                self._swap(set(changed))
+            self._seen.update(changed)
+        except ShelfwiseError as trouble:
+            self._again_at_s = now_s + AGAIN_S
+            door.trouble = str(trouble)
+            log.error("worker.behind", extra={"changed": sorted(changed), "reason": str(trouble)})
+        if now_s >= self._best_at_s and door.pipeline is not None:
+            self._best_at_s = now_s + BEST_S
+            door.pipeline = replace(door.pipeline, best=best_sellers(door.live.view()))
+
+    def _changed(self) -> dict[str, int]:
+        now = {name: self._door.board.read(name) for name in WATCHED}
+        return {name: value for name, value in now.items() if self._seen.get(name) != value}
+
+    def _swap(self, changed: set[str]) -> None:
+        """Build the next pipeline beside the one in force, warm it, and put it in its place.
+
+        A release that does not open leaves the old one in force; the shelf and the rules change all the same.
+        """
+        door, old = self._door, self._door.pipeline
+        shelf = door.shelf_reader.shelf() if old is None or "catalogue" in changed else old.shelf
+        book = self._book() if old is None or "rules" in changed else old.book
+        release, trouble = self._release(shelf, old)
+        view = door.live.view
+        best = old.best if old is not None else best_sellers(view())
+        pipeline = Pipeline(release, book, shelf, view, best, keep=door.recorder.record)
+        warm(pipeline, door.clock(), fully=old is None or release is not old.release)
+        door.pipeline = pipeline
+        if trouble is not None:
+            raise trouble
+        door.trouble = ""
+
+    def _release(self, shelf: Shelf, old: Pipeline | None) -> tuple[Release, ShelfwiseError | None]:
+        """The champion; else what is in force, with the reason."""
+        in_force = old.release if old is not None else Release.none()
+        try:
+            champion = self._door.releases.alias("champion")
+            if champion is None or champion == in_force.release_id:
+                return in_force, None
+            folder = self._door.releases.open(champion)
+            return Release.open(folder, shelf, release_id=champion), None
+        except ShelfwiseError as trouble:
+            return in_force, trouble
+
+    def _book(self) -> RuleBook:
+        return RuleBook.compile(self._rules(), self._door.clock(), settings=self._door.arrange)
+
+    def _rules(self) -> list[Rule]:
+        """All rules that make sense; one that does not (of another version, say) is told and left out."""
+        rules, after = [], ""
+        while page := self._door.control.documents("rules", after=after):
+            for rule_id, body, _ in page:
+                try:
+                    rules.append(parse_rule(body))
+                except InvalidInput as trouble:
+                    log.error("rule.refused", extra={"rule_id": rule_id, "reason": str(trouble)})
+            after = page[-1][0]
+        return rules
+
+
+def warm(pipeline: Pipeline, now_us: int, *, fully: bool) -> None:
+    """Load kernels, touch pages and fill tables before the first shopper does."""
+    pipeline = replace(pipeline, keep=None)
+    pipeline.book.prepare(pipeline.shelf, pipeline.live())
+    if not fully:
+        return
+    some = pipeline.release.packed[:1]
+    for strategy in ("auto", *pipeline.release.sources):
+        for seeds in (NO_ROWS, some):
+            query = Query(size=10, asked_us=now_us, strategy=strategy, seeds=seeds)
+            pipeline.recommend(query, PersonState(), NO_HURRY)
