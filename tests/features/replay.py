@@ -55,7 +55,9 @@ def shelf_of(n_items: int, rng: np.random.Generator) -> Shelf:
     }
     ids = tuple(f"i{row}" for row in range(n_items))
     zero = np.zeros(n_items, np.int64)
-    return Shelf(1, ids, ids, ids, ids, codes, zero.astype(np.int16), zero, {name: at for at, name in enumerate(ids)})
+    return Shelf(
+        1, ids, ids, ids, ids, codes, zero.astype(np.int16), zero, {name: at for at, name in enumerate(ids)}
+    )
 
 
 @dataclass
@@ -106,7 +108,10 @@ def requested(
     live = live_of(columns, stream.n_items)
     item = np.array(items, np.int32)
     candidates = Candidates(
-        item, np.zeros(len(item), np.uint16), np.empty((len(item), 0), np.float32), np.zeros(len(item), np.float32)
+        item,
+        np.zeros(len(item), np.uint16),
+        np.empty((len(item), 0), np.float32),
+        np.zeros(len(item), np.float32),
     )
     query = Query(size=10, asked_us=as_of_us, context=context)
     return assembler.assemble(query, stream.person(key, as_of_us), live, shelf, candidates)
@@ -120,7 +125,9 @@ class Row:
     context: Context = Context()
 
 
-def computed(events: Sequence[Event], rows: Sequence[Row], shelf: Shelf, folder: Path) -> dict[str, np.ndarray]:
+def computed(
+    events: Sequence[Event], rows: Sequence[Row], shelf: Shelf, folder: Path
+) -> dict[str, np.ndarray]:
     """What DuckDB computes from the lake."""
     files = []
     for part in range(3):
@@ -153,11 +160,12 @@ def disagreements(batch: dict[str, np.ndarray], request: np.ndarray, rows: Seque
     return found
 
 
+WHO = (("u1", None), ("u2", None), (None, "a1"), ("u1", "a1"), (None, "a2"), ("u2", "a3"), (None, "a3"))
 KINDS = ("view_item", "add_to_cart", "purchase", "refund", "add_to_wishlist", "search")
 
 
 def imagined(rng: np.random.Generator, now_us: int, n_events: int, n_items: int) -> list[Event]:
-    """Events of a few people: bursts just before now, edges of windows, ties, days of the year, strangers who sign in."""
+    """Events of a few people: bursts just before now, edges of windows, ties, strangers who sign in."""
     edges = [0, MINUTE_US, HOUR_US, DAY_US, *(days * DAY_US for days in (3, 7, 14, 30, 90, 351, 365, 379))]
     events = []
     for number in range(n_events):
@@ -167,7 +175,8 @@ def imagined(rng: np.random.Generator, now_us: int, n_events: int, n_items: int)
         elif how == 1:
             back = int(rng.integers(0, 3 * HOUR_US))
         elif how == 2:  # at a bucket's edge, or a microsecond before it
-            bucket = (now_us - int(rng.choice(edges))) // DAY_US * DAY_US
+            grain = (DAY_US, HOUR_US)[rng.integers(2)]
+            bucket = (now_us - int(rng.choice(edges))) // grain * grain
             back = now_us - bucket + int(rng.integers(0, 2))
         else:
             back = int(rng.integers(-5, 60)) * 7 * DAY_US // 10 + int(rng.integers(0, 3)) * MINUTE_US
@@ -181,9 +190,7 @@ def imagined(rng: np.random.Generator, now_us: int, n_events: int, n_items: int)
             )
             for _ in range(0 if kind == "search" else int(rng.integers(1, 4)))
         )
-        user, anonymous = (("u1", None), ("u2", None), (None, "a1"), ("u1", "a1"), (None, "a2"), ("u2", "a3"), (None, "a3"))[
-            rng.integers(7)
-        ]  # fmt: skip
+        user, anonymous = WHO[rng.integers(len(WHO))]
         events.append(
             Event(
                 event_id=f"e{number}", event=kind, occurred_us=now_us - back, received_us=now_us, user_id=user,

@@ -92,7 +92,7 @@ def test_the_price_is_that_of_the_newest_purchase_and_the_highest_of_several_at_
 
 
 def test_sums_of_logarithms_are_thousandths_rounded() -> None:
-    spec = Rolling("logs", PURCHASE, "log_price", 7 * DAY_US)
+    spec = Rolling("logs", PURCHASE, "log_price", 7 * DAY_US, summed=True)
     counters = ItemCounters([spec], NOW)
     column = np.array([0, 0])
     counters.add(column, column + PURCHASE, column + NOW - 1, column + 1, column, column, np.array([100, -1]))

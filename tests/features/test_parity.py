@@ -28,7 +28,9 @@ def test_batch_stream_and_request_agree_on_random_histories(seed: int, tmp_path:
     contexts = [Context("mobile", offset_minutes=-330), Context(), Context("tv"), Context(offset_minutes=600)]
     rows, request = [], []
     for as_of_us, context in zip(instants, contexts, strict=True):
-        arriving = events + [events[at] for at in rng.integers(0, len(events), len(events) // 3)]  # some twice
+        arriving = events + [
+            events[at] for at in rng.integers(0, len(events), len(events) // 3)
+        ]  # some twice
         arriving = [arriving[at] for at in rng.permutation(len(arriving))]
         stream = streamed(arriving, as_of_us, N_ITEMS, batch=int(rng.integers(1, 60)))
         for person in PEOPLE:
@@ -80,7 +82,11 @@ def real_events(n_people: int) -> tuple[list[Event], int]:
                     user_id=str(part[0]["customer_id"]),
                     order_id=invoice,
                     lines=tuple(
-                        EventLine(f"i{number[row['stock_code']]}", abs(row["quantity"]), round(row["unit_price"] * 100))
+                        EventLine(
+                            f"i{number[row['stock_code']]}",
+                            abs(row["quantity"]),
+                            round(row["unit_price"] * 100),
+                        )
                         for row in part
                     ),
                 )
@@ -102,7 +108,12 @@ def test_batch_stream_and_request_agree_on_real_invoices(tmp_path: Path) -> None
         stream = streamed(past, as_of_us, n_items, batch=100)
         for person in people:
             items = rng.choice(n_items, 30, replace=False).tolist()
-            bought = {row_of_line(line) for event in past[-2000:] if event.person_key == person for line in event.lines}
+            bought = {
+                row_of_line(line)
+                for event in past[-2000:]
+                if event.person_key == person
+                for line in event.lines
+            }
             items += sorted(bought - set(items))[:30]
             request.append(requested(stream, shelf, person, items, as_of_us, Context()))
             rows += [Row(person, item, as_of_us) for item in items]

@@ -2,12 +2,20 @@
 
 from shelfwise.features._assemble import Assembler
 from shelfwise.features._batch import ASKED, items_as_of, live_as_of, live_of, read_events, training_features
+from shelfwise.features._catalogue import (
+    catalogue_rows,
+    feature_document,
+    render_catalogue,
+    render_catalogue_html,
+)
+from shelfwise.features._check import Checked, check, check_columns, compute
 from shelfwise.features._counters import PREFIX as COUNTERS_PREFIX
 from shelfwise.features._counters import ItemCounters, Rolling
 from shelfwise.features._declare import Feature
 from shelfwise.features._effects import EFFECT, line_effects
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
-from shelfwise.features._features import FEATURES, ITEM_COUNTS, feature_names, features_for
+from shelfwise.features._features import FEATURES, ITEM_ROLLING, feature_names, features_for
+from shelfwise.features._fitted import fit_features
 from shelfwise.features._fold import fold_people
 from shelfwise.features._history import (
     DEVICE_CODES,
@@ -20,10 +28,8 @@ from shelfwise.features._history import (
     unpack_state,
 )
 from shelfwise.features._lake import EVENT_LINES, event_lines
-from shelfwise.features._sql import VIEWS, View, features_view
-
-ITEM_ROLLING = tuple(one.rolling for one in ITEM_COUNTS)
-"""What the stream has to count: ``ItemCounters(ITEM_ROLLING, now_us)``."""
+from shelfwise.features._sql import View
+from shelfwise.features._sql_people import VIEWS, features_view
 
 __all__ = [
     "ASKED",
@@ -35,6 +41,7 @@ __all__ = [
     "ITEM_ROLLING",
     "VIEWS",
     "Assembler",
+    "Checked",
     "DuckDB",
     "DuckDBSettings",
     "Engine",
@@ -42,12 +49,18 @@ __all__ = [
     "ItemCounters",
     "Rolling",
     "View",
+    "catalogue_rows",
+    "check",
+    "check_columns",
+    "compute",
     "device_code",
     "event_hash",
     "event_lines",
+    "feature_document",
     "feature_names",
     "features_for",
     "features_view",
+    "fit_features",
     "fold_people",
     "history_lines",
     "items_as_of",
@@ -58,6 +71,8 @@ __all__ = [
     "merge_state",
     "pack_state",
     "read_events",
+    "render_catalogue",
+    "render_catalogue_html",
     "training_features",
     "unpack_state",
 ]

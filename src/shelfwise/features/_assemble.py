@@ -26,12 +26,13 @@ from shelfwise.domain import (
 from shelfwise.features._counters import ENDS
 from shelfwise.features._declare import PairCount, UserCount
 from shelfwise.features._expr import Expr, compiled
-from shelfwise.features._features import BY_NAME, DECAYS, PAIR_COUNTS, USER_COUNTS, feature_names
+from shelfwise.features._features import BY_NAME, DECAYS, ITEM_COUNTS, PAIR_COUNTS, USER_COUNTS, feature_names
 from shelfwise.features._history import device_code
 from shelfwise.features._machine import gather, run_program, spread, tell_seeds, tell_signals
 from shelfwise.features._person import PAIR_BASES, USER_BASES, read_person
 
 _CONTEXT = ("context__hour", "context__weekday", "context__device", "context__seeds")
+_COUNTERS = (*(one.name for one in ITEM_COUNTS), *ENDS)
 _SEEDS = ("seeds__category__share", "seeds__brand__share", "seeds__price__log_difference")
 _NO_CODES = np.empty(0, np.int32)
 _NO_COUNTS = np.empty(0, np.int64)
@@ -71,7 +72,7 @@ class Assembler:
             for place, name in enumerate(self.needs)
             if name in fitted or (name in BY_NAME and BY_NAME[name].expr is None)
         ]
-        self._live = _Live((), (), {})
+        self._live: _Live | None = None
         self._kin = _Kin(None, _NO_CODES, _NO_CODES, 0)
 
     def assemble(
@@ -86,7 +87,8 @@ class Assembler:
             _sealed(person.lines), now_us, item, plan.user.at(now_us), plan.pair.at(now_us), plan.half_lives_us,
             kin.category, kin.brand, kin.size, scalars[: plan.n_person], rows[: plan.n_pair],
         )  # fmt: skip
-        gather(counters.items, plan.instants, item, rows[plan.n_pair : plan.n_pair + len(plan.instants)])
+        counted = rows[plan.n_pair : plan.n_pair + len(plan.counters)]
+        gather(counters.items, plan.counters, plan.instants, item, counted)
         if plan.seeded:
             tell_seeds(query.seeds, item, kin.category, kin.brand, counters.price, rows[-len(_SEEDS) :])
         scalars[plan.n_person : -len(_CONTEXT)] = [
@@ -103,9 +105,8 @@ class Assembler:
         return out
 
     def _counters(self, live: LiveItems) -> _Live:
-        if (
-            self._live.source is not live.counters
-        ):  # the keeper's columns stay the same memory until they grow
+        # The keeper's columns stay the same memory until they grow, so their views are made once.
+        if self._live is None or self._live.source is not live.counters:
             self._live = _Live.of(live.counters, self._plan)
         return self._live
 
@@ -148,7 +149,7 @@ class _Plan:
     half_lives_us: NDArray[np.float64]
     n_person: int  # leading scalars that ``read_person`` fills
     n_pair: int  # leading rows that it fills
-    counters: tuple[str, ...]  # live columns, a row each after those
+    counters: NDArray[np.int64]  # live columns, as places in _COUNTERS: a row each after those
     shop: tuple[str, ...]  # live sums, a scalar each after those
     instants: NDArray[np.bool_]  # per counter: 0 means none
     seeded: bool
@@ -174,7 +175,7 @@ class _Plan:
             *(one.name for one in user),
         )
         per_item = (*PAIR_BASES, *(DECAYS[days].name for days in decays), *(one.name for one in pair))
-        counters = tuple(sorted(name for name in used if name.startswith("item__")))
+        counters = tuple(name for name in _COUNTERS if name in used)
         shop = tuple(sorted(name for name in used if name.startswith("shop__")))
         scalars, rows = (*person, *shop, *_CONTEXT), (*per_item, *counters, *_SEEDS)
         index = {name: place for place, name in enumerate((*scalars, *rows))}
@@ -182,7 +183,8 @@ class _Plan:
         return cls(
             scalars=scalars, rows=rows, user=_Specs.of(user), pair=_Specs.of(pair),
             half_lives_us=np.array([days * DAY_US for days in decays], np.float64),
-            n_person=len(person), n_pair=len(per_item), counters=counters, shop=shop,
+            n_person=len(person), n_pair=len(per_item), shop=shop,
+            counters=np.array([_COUNTERS.index(name) for name in counters], np.int64),
             instants=np.array([name.endswith("_us") for name in counters], np.bool_),
             seeded=bool(used.intersection(_SEEDS)),
             each=_program({place: expr for place, expr in wanted.items() if place not in lone}, index),
@@ -201,7 +203,7 @@ class _Live:
 
     @classmethod
     def of(cls, counters: Mapping[str, NDArray[np.int64]], plan: _Plan) -> _Live:
-        items = tuple(_sealed(counters.get(name, _NO_COUNTS)) for name in plan.counters)
+        items = tuple(_sealed(counters.get(name, _NO_COUNTS)) for name in _COUNTERS)
         shop = tuple(counters.get(name, _NO_COUNTS) for name in plan.shop)
         return cls(items, shop, counters, _sealed(counters.get(ENDS[2], _NO_COUNTS)))
 

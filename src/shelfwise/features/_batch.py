@@ -14,8 +14,10 @@ from shelfwise.domain import InvalidInput, LiveItems, Shelf
 from shelfwise.features._counters import ENDS, shop_name
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
-from shelfwise.features._features import FEATURES, ITEM_COUNTS
-from shelfwise.features._sql import ITEM_VIEWS, PERSON_VIEWS, View, features_view, listed
+from shelfwise.features._features import FEATURES, ITEM_COUNTS, ITEM_ROLLING
+from shelfwise.features._sql import View, listed
+from shelfwise.features._sql_items import ITEM_VIEWS
+from shelfwise.features._sql_people import PERSON_VIEWS, features_view
 
 ASKED = pa.schema(
     [
@@ -107,7 +109,7 @@ def live_as_of(
     origins: Sequence[str] = ("real",),
     settings: DuckDBSettings | None = None,
 ) -> list[LiveItems]:
-    """The live item columns as they stood at past instants, as far as events tell: counters, and the price last paid."""
+    """The live columns as they stood at past instants, as far as events tell: counters, and the price last paid."""
     with DuckDB(settings) as engine:
         return [
             live_of(columns, n_items)
@@ -169,6 +171,7 @@ def _scatter(
     for name in names:
         made[name] = np.zeros(n_items, np.int64)
         made[name][item] = columns[name][rows]
-    for one in ITEM_COUNTS:
-        made[shop_name(one.name)] = made[one.name].sum(keepdims=True)
+    for one in ITEM_ROLLING:
+        if one.summed:
+            made[shop_name(one.name)] = made[one.name].sum(keepdims=True)
     return made

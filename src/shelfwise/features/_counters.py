@@ -35,6 +35,7 @@ class Rolling:
     how: How
     width_us: int
     lag_us: int = 0
+    summed: bool = False  # the sum over the whole shop is wanted too
 
     def __post_init__(self) -> None:
         if self.how == "actors" and grain_us(self.width_us) < DAY_US:
@@ -139,8 +140,8 @@ class ItemCounters:
     def columns(self) -> dict[str, NDArray[np.int64]]:
         """Each counter by its feature name, ``(I,)`` by item row up to the last item seen. Views: copy to keep.
 
-        Beside them: ``ENDS``, and for each counter the sum over all items, of length 1, its name beginning with
-        ``shop__`` in place of ``item__``.
+        Beside them: ``ENDS``, and for each ``summed`` counter the sum over all items, of length 1, its name
+        beginning with ``shop__`` in place of ``item__``.
         """
         self._settle()
         index = {window: at for at, window in enumerate(self._windows)}
@@ -149,7 +150,9 @@ class ItemCounters:
             for spec in self._specs
         }
         ends = dict(zip(ENDS, self._ends[:, : self._n_items], strict=True))
-        sums = {shop_name(name): column.sum(keepdims=True) for name, column in columns.items()}
+        sums = {
+            shop_name(spec.name): columns[spec.name].sum(keepdims=True) for spec in self._specs if spec.summed
+        }
         return {**columns, **ends, **sums}
 
     def dump(self) -> dict[bytes, bytes | None]:

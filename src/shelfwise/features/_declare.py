@@ -110,8 +110,9 @@ class ShopShare:
         expr = self.of.col * 1000.0 / Col(shop_name(self.of.name))
         return Feature(
             name=f"item__{self.of.event}__{self.of.how}_share__{self.of.window}", entity="item",
-            meaning=f"thousandths of the shop's {self.of.how.replace('_', ' ')} of {self.of.event} that are this item's",
-            unit="per mille", low=0, high=1000, null="nothing was counted in the shop", window=self.of.window, expr=expr,
+            meaning=f"this item's part of the shop's {self.of.how.replace('_', ' ')} of {self.of.event}",
+            unit="per mille", low=0, high=1000, null="nothing was counted in the shop", window=self.of.window,
+            expr=expr,
         )  # fmt: skip
 
 
@@ -347,7 +348,8 @@ class Signal:
         )  # fmt: skip
         relative = Feature(
             name=f"{self.name}__relative", entity="source", meaning=f"{self.name} by the highest of the query",
-            unit="ratio", high=1, null=f"{silent}, or the highest is not above 0", window="now", freshness="request", batch=False,
+            unit="ratio", high=1, null=f"{silent}, or the highest is not above 0", window="now",
+            freshness="request", batch=False,
         )  # fmt: skip
         rank = Feature(
             name=f"{self.name}__rank", entity="source", unit="places", low=0, null=silent, window="now",

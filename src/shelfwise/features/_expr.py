@@ -76,7 +76,7 @@ class Num(Expr):
     def sql(self) -> str:
         return f"CAST({self.value!r} AS DOUBLE)"
 
-    def program(self, index: Mapping[str, int]) -> list[tuple[int, int, float]]:
+    def program(self, index: Mapping[str, int]) -> list[tuple[int, int, float]]:  # noqa: ARG002
         return [(CONST, 0, self.value)]
 
 

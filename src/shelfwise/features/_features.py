@@ -7,8 +7,10 @@ was chosen on past windows of Online Retail II before the two that are held back
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shelfwise.domain import DAY_US, InvalidField
+from shelfwise.features._counters import shop_name
 from shelfwise.features._declare import (
     Asked,
     Declaration,
@@ -113,9 +115,8 @@ ORDERS = {w: UserCount("purchase", "orders", w and w * DAY_US) for w in (None, 3
 BOUGHT = UserCount("purchase", "count")
 USER_COUNTS: tuple[UserCount, ...] = (
     *ORDERS.values(), BOUGHT,
-    UserCount("view_item", "count"), UserCount("view_item", "count", DAY_US), UserCount("view_item", "count", 7 * DAY_US),
-    UserCount("view_item", "count", 30 * DAY_US), UserCount("add_to_cart", "count", 7 * DAY_US),
-    UserCount("add_to_cart", "count", 30 * DAY_US), UserCount("refund", "count"),
+    *(UserCount("view_item", "count", w and w * DAY_US) for w in (None, 1, 7, 30)),
+    *(UserCount("add_to_cart", "count", w * DAY_US) for w in (7, 30)), UserCount("refund", "count"),
 )  # fmt: skip
 
 _NEVER_BOUGHT = "nothing bought yet"
@@ -181,6 +182,7 @@ PAIR_COUNTS: tuple[PairCount, ...] = (
     PairCount("view_item"), PairCount("view_item", 7 * DAY_US), PairCount("add_to_cart"),
     PairCount("purchase"), PairCount("refund"),
 )  # fmt: skip
+SHARED_DECAYS = (30, 90)  # half-lives whose sums over all items of a person are kept too
 DECAYS = {days: PairDecay(days) for days in (14, 30, 90, 365)}
 
 _DAYS = Col("user_item__purchase__days__all")
@@ -195,7 +197,7 @@ USER_ITEM: tuple[Declaration, ...] = (
             null=_NEVER_BOUGHT, meaning=f"this item's part of the person's decayed days ({days} days' half-life)",
             expr=DECAYS[days].col / Col(f"user__purchase__decay__{days}d"),
         )
-        for days in (30, 90)
+        for days in SHARED_DECAYS
     ),
     Derived(
         name="user_item__purchase__days__all", entity="user_item", unit="days", dtype="int64", low=0,
@@ -203,7 +205,7 @@ USER_ITEM: tuple[Declaration, ...] = (
     ),
     Recency("user_item", "purchase"), Recency("user_item", "purchase", "first"), Recency("user_item", "view_item"),
     Recency("user_item", "add_to_cart"),
-    Gap("user_item", "user_item__purchase__days__all"), Gap("user_item", "user_item__purchase__days__all", overdue=True),
+    Gap("user_item", _DAYS.name), Gap("user_item", _DAYS.name, overdue=True),
     Derived(
         name="user_item__purchase__orders_since", entity="user_item", unit="orders", low=0, null=_NEVER,
         meaning="orders of the person after the last one with this item", expr=Col("user_item__purchase__orders_since"),
@@ -296,8 +298,11 @@ CONTEXT: tuple[Declaration, ...] = (
 )  # fmt: skip
 
 FITTED: tuple[Declaration, ...] = (
-    Fitted("item__purchase__percentile__90d", "place among all items by buyers of 90 days, 1 the best", "fraction", 0, 1),
-    Fitted("item__price__percentile", "place among items of its category by price last paid, 1 the dearest", "fraction", 0, 1),
+    Fitted("item__purchase__percentile__90d", "part of the other items with fewer buyers in 90 days", "fraction", 0, 1),
+    Fitted(
+        "item__price__percentile", "part of the other items of its category that were last sold for less", "fraction",
+        0, 1, "newer than the release, or never sold",
+    ),
     Fitted(
         "item__purchase__typical_gap", "median days between two purchases of it by one person", "days", 0, None,
         "newer than the release, or fewer than 5 repeats",
@@ -309,6 +314,10 @@ FEATURES: tuple[Feature, ...] = tuple(one.feature() for table in _TABLES for one
 """Every feature but the sources' signals, in the order rankers get them."""
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
+
+_USED = {column for feature in FEATURES if feature.expr is not None for column in feature.expr.columns()}
+ITEM_ROLLING = tuple(replace(one.rolling, summed=shop_name(one.name) in _USED) for one in ITEM_COUNTS)
+"""What the stream has to count: ``ItemCounters(ITEM_ROLLING, now_us)``."""
 
 
 def feature_names(signals: Sequence[str] = ()) -> tuple[str, ...]:

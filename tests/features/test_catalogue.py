@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shelfwise.domain import InvalidField, UnknownName
+from shelfwise.features import (
+    FEATURES,
+    catalogue_rows,
+    feature_document,
+    feature_names,
+    features_for,
+    render_catalogue,
+    render_catalogue_html,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "features.md"
+
+
+def test_the_page_in_the_docs_is_the_one_the_declarations_make() -> None:
+    if os.environ.get("REWRITE_GOLDEN"):
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
+        PAGE.write_text(render_catalogue())
+    assert PAGE.read_text() == render_catalogue(), "run with REWRITE_GOLDEN=1 and read the difference"
+
+
+def test_names_are_unique_and_say_whose_what_and_how() -> None:
+    names = [feature.name for feature in FEATURES]
+    assert len(set(names)) == len(names) >= 60
+    assert all(len(name.split("__")) >= 2 and name == name.lower() for name in names)
+
+
+def test_every_feature_is_fully_declared() -> None:
+    for feature in features_for(["collaborative__score"]):
+        assert feature.meaning
+        assert feature.unit
+        assert feature.window
+        assert feature.dtype == "float64" or feature.null is None, (
+            f"{feature.name}: whole numbers are never absent"
+        )
+
+
+def test_a_signal_brings_its_number_its_relative_and_its_rank() -> None:
+    assert feature_names(["s"])[-3:] == ("s", "s__relative", "s__rank")
+    assert len(feature_names(["s", "t"])) == len(FEATURES) + 6
+
+
+def test_a_signal_may_not_take_the_name_of_a_feature() -> None:
+    with pytest.raises(InvalidField, match="that no feature has"):
+        feature_names([FEATURES[0].name])
+
+
+def test_one_feature_is_shown_with_its_sql() -> None:
+    shown = feature_document("user_item__purchase__gap")
+    assert "NULLIF" in shown["sql"]
+    assert shown["unit"] == "days"
+    assert feature_document("seeds__brand__share")["sql"] is None
+    with pytest.raises(UnknownName, match="did you mean"):
+        feature_document("user_item__purchase__gaps")
+
+
+def test_the_table_has_a_row_a_feature_and_escapes_what_it_shows() -> None:
+    table = render_catalogue_html()
+    assert table.count("<tr id=") == len(FEATURES) == len(catalogue_rows())
+    assert "None" not in table

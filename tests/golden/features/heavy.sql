@@ -1,0 +1,2 @@
+SELECT person FROM event_lines
+GROUP BY person HAVING COUNT(*) > 2000
