@@ -36,7 +36,6 @@ _COUNTERS = (*(one.name for one in ITEM_COUNTS), *ENDS)
 _SEEDS = ("seeds__category__share", "seeds__brand__share", "seeds__price__log_difference")
 _NO_CODES = np.empty(0, np.int32)
 _NO_COUNTS = np.empty(0, np.int64)
-_BEGINNING = np.iinfo(np.int64).min
 
 
 class Assembler:
@@ -84,12 +83,14 @@ class Assembler:
         scalars, rows = np.empty(len(plan.scalars)), np.empty((len(plan.rows), len(item)))
         counters, kin = self._counters(live), self._kinship(shelf)
         read_person(
-            _sealed(person.lines), now_us, item, plan.user.at(now_us), plan.pair.at(now_us), plan.half_lives_us,
+            _sealed(person.lines), now_us, item, plan.user, plan.pair, plan.half_lives_us,
             kin.category, kin.brand, kin.size, scalars[: plan.n_person], rows[: plan.n_pair],
         )  # fmt: skip
         counted = rows[plan.n_pair : plan.n_pair + len(plan.counters)]
         gather(counters.items, plan.counters, plan.instants, item, counted)
-        if plan.seeded:
+        if len(query.seeds) == 0:
+            rows[-len(_SEEDS) :] = np.nan
+        elif plan.seeded:
             tell_seeds(query.seeds, item, kin.category, kin.brand, counters.price, rows[-len(_SEEDS) :])
         scalars[plan.n_person : -len(_CONTEXT)] = [
             column[0] if len(column) else np.nan for column in counters.shop
@@ -117,35 +118,13 @@ class Assembler:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Specs:
-    """Windowed counts as the kernel takes them; their starts move with the question."""
-
-    event: NDArray[np.int64]
-    orders: NDArray[np.int64]
-    width_us: NDArray[np.int64]  # 0 for all
-    grain: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, counts: Sequence[UserCount | PairCount]) -> _Specs:
-        widths = [one.width_us or 0 for one in counts]
-        orders = [int(isinstance(one, UserCount) and one.how == "orders") for one in counts]
-        columns = ([EVENT_CODES[one.event] for one in counts], orders, widths, [grain_us(w) for w in widths])
-        return cls(*(np.array(column, np.int64) for column in columns))
-
-    def at(self, now_us: int) -> NDArray[np.int64]:
-        """Rows (event, start_us, orders), ``(n, 3)``."""
-        start = (now_us - self.width_us) // self.grain * self.grain
-        return np.stack([self.event, np.where(self.width_us == 0, _BEGINNING, start), self.orders], axis=1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Plan:
     """What to read and what to compute, found once for a list of needs."""
 
     scalars: tuple[str, ...]  # base numbers of the whole query
     rows: tuple[str, ...]  # base numbers of each candidate
-    user: _Specs
-    pair: _Specs
+    user: NDArray[np.int64]  # counts as ``read_person`` takes them
+    pair: NDArray[np.int64]
     half_lives_us: NDArray[np.float64]
     n_person: int  # leading scalars that ``read_person`` fills
     n_pair: int  # leading rows that it fills
@@ -181,7 +160,7 @@ class _Plan:
         index = {name: place for place, name in enumerate((*scalars, *rows))}
         lone = {place for place, expr in wanted.items() if expr and all(c in scalars for c in expr.columns())}
         return cls(
-            scalars=scalars, rows=rows, user=_Specs.of(user), pair=_Specs.of(pair),
+            scalars=scalars, rows=rows, user=_specs(user), pair=_specs(pair),
             half_lives_us=np.array([days * DAY_US for days in decays], np.float64),
             n_person=len(person), n_pair=len(per_item), shop=shop,
             counters=np.array([_COUNTERS.index(name) for name in counters], np.int64),
@@ -229,6 +208,16 @@ class _Kin:
 
 
 _NO_ROWS = np.empty((0, 1))
+
+
+def _specs(counts: Sequence[UserCount | PairCount]) -> NDArray[np.int64]:
+    """Rows (event, width or 0 for all, grain, 1 to count orders), ``(n, 4)``."""
+    rows = []
+    for one in counts:
+        orders = isinstance(one, UserCount) and one.how == "orders"
+        width_us = one.width_us or 0
+        rows.append((EVENT_CODES[one.event], width_us, grain_us(width_us), int(orders)))
+    return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def _program(

@@ -35,6 +35,7 @@ _DAYS, _PIECES, _P_FIRST, _P_LAST, _P_LASTQ, _P_SINCE, _PLACE, _VIEWED, _CARTED,
 )
 _KIN = 11  # four rows: category viewed, category bought, brand viewed, brand bought
 N_PAIR = len(PAIR_BASES)
+_BEGINNING = -(2**63)
 _N_ORDERS, _N_VIEWS, _N_KINDS, _GROUP, _ORDER_US, _WEIGHED_US, _TALLIES = range(7)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # golden ratio in 64 bits: spreads dense row numbers over a table
 
@@ -89,16 +90,17 @@ def read_person(  # noqa: PLR0912, PLR0915 - one pass: the branches are the kind
 ) -> None:
     """Fill the base numbers of a person and of each candidate from the lines strictly before now.
 
-    ``user_specs`` and ``pair_specs`` are rows (event, start_us, 1 to count orders or 0 lines), ``half_lives`` in
-    microseconds. ``person`` is ``USER_BASES``, totals of decays, counts; ``pair`` ``(P, C)`` is ``PAIR_BASES``,
-    decays, counts. Both are overwritten. One pass, oldest line first; items and orders are found by hash, so
-    the time grows with L + C, not L x C.
+    ``user_specs`` and ``pair_specs`` are rows (event, width_us or 0 for all, grain, 1 to count orders or 0 lines),
+    ``half_lives`` in microseconds. ``person`` is ``USER_BASES``, totals of decays, counts; ``pair`` ``(P, C)`` is
+    ``PAIR_BASES``, decays, counts. Both are overwritten. One pass, oldest line first; items and orders are found by
+    hash, so the time grows with L + C, not L x C.
     """
     start = 0
     while start < len(lines) and lines[start].at_us >= now_us:
         start += 1
     n_lines, n_decays = len(lines) - start, len(half_lives)
     _clear(person, pair)
+    user_from, pair_from = _starts(user_specs, now_us), _starts(pair_specs, now_us)
     cand_keys, cand_at = _table(len(item))
     twin = _index(item, cand_keys, cand_at)
     item_keys, item_at = _table(n_lines)
@@ -114,7 +116,7 @@ def read_person(  # noqa: PLR0912, PLR0915 - one pass: the branches are the kind
         line = lines[place]
         c = cand_at[_slot(cand_keys, cand_at, line.item)] if line.item >= 0 else -1
         for k in range(len(user_specs)):
-            if user_specs[k, 0] == line.event and user_specs[k, 2] == 0 and line.at_us >= user_specs[k, 1]:
+            if user_specs[k, 0] == line.event and user_specs[k, 3] == 0 and line.at_us >= user_from[k]:
                 person[N_USER + n_decays + k] += 1
         if line.event == VIEW:
             tally[_N_VIEWS] += 1
@@ -131,7 +133,7 @@ def read_person(  # noqa: PLR0912, PLR0915 - one pass: the branches are the kind
                 order_keys[order], order_at[order] = line.order_hash, tally[_N_ORDERS]
                 _begin_order(line, tally, order_group, upto)
                 for k in range(len(user_specs)):
-                    if user_specs[k, 2] == 1 and line.at_us >= user_specs[k, 1]:
+                    if user_specs[k, 3] == 1 and line.at_us >= user_from[k]:
                         person[N_USER + n_decays + k] += 1
             if line.item >= 0:
                 kind = _slot(item_keys, item_at, line.item)
@@ -146,7 +148,7 @@ def read_person(  # noqa: PLR0912, PLR0915 - one pass: the branches are the kind
                     _add_bought(pair, c, line, new_day, weight)
         if c >= 0:
             for k in range(len(pair_specs)):
-                if pair_specs[k, 0] == line.event and line.at_us >= pair_specs[k, 1]:
+                if pair_specs[k, 0] == line.event and line.at_us >= pair_from[k]:
                     pair[N_PAIR + n_decays + k, c] += 1
     if n_lines > 0:
         person[_FIRST], person[_LAST] = lines[len(lines) - 1].at_us, lines[start].at_us
@@ -160,6 +162,16 @@ def read_person(  # noqa: PLR0912, PLR0915 - one pass: the branches are the kind
             for row in range(len(pair)):
                 pair[row, c] = pair[row, twin[c]]
         _tell_kin(pair, c, kin, code_of(category, item[c]), code_of(brand, item[c]))
+
+
+@njit(cache=True)
+def _starts(specs: NDArray[np.int64], now_us: int) -> NDArray[np.int64]:
+    """Where each window starts: the rule of ``domain.window_before``."""
+    starts = np.empty(len(specs), np.int64)
+    for k in range(len(specs)):
+        width, grain = specs[k, 1], specs[k, 2]
+        starts[k] = (now_us - width) // grain * grain if width > 0 else _BEGINNING
+    return starts
 
 
 @njit(cache=True)
