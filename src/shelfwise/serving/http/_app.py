@@ -52,26 +52,19 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Load before the first request is taken."""
-        loop.run_until_complete(self.start())
-
-    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand over the last answers."""
-        loop.run_until_complete(self.stop())
-
-    async def start(self) -> None:
-        """Load what is there, then keep in step."""
+        """Load before the first request is taken, then keep in step."""
         sys.setswitchinterval(SWITCH_S)
         self.keeping.catch_up()
-        loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self.keeping.run()), loop.create_task(self.door.recorder.run())]
 
-    async def stop(self) -> None:
-        """Let go of what runs in the background, and hand over the last answers."""
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand over the last answers. An embedded loop still runs, and hands them over in its own time."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.door.recorder.flush()
+        if loop.is_running():
+            self._tasks = [loop.create_task(self.door.recorder.flush())]
+        else:
+            loop.run_until_complete(self.door.recorder.flush())
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         """Answer one request."""

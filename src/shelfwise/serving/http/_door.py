@@ -87,6 +87,7 @@ class Door:
     worker: int = 0
     arrange: ArrangeSettings = field(default_factory=ArrangeSettings)
     mounts: Mapping[str, Any] = field(default_factory=dict)  # path prefix -> handler of pages
+    gauges: Callable[[], Mapping[str, float]] = dict  # more figures for /metrics, of other processes say
     now_s: Callable[[], float] = time.monotonic
     pipeline: Pipeline | None = None
     keys: Keys = field(default_factory=lambda: Keys({}))

@@ -6,13 +6,30 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from shelfwise.domain import NO_ROWS, InvalidInput, PersonState, Query, Shelf, ShelfwiseError
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.domain import (
+    DAY_US,
+    HOUR_US,
+    LINE,
+    NO_ROWS,
+    NOBODY,
+    PURCHASE,
+    VIEW,
+    InvalidInput,
+    PersonState,
+    Query,
+    Shelf,
+    ShelfwiseError,
+)
 from shelfwise.reranking import Rule, RuleBook, parse_rule
 from shelfwise.serving._ask import NO_HURRY
 from shelfwise.serving._pipeline import Pipeline, best_sellers
 from shelfwise.serving._release import Release
 from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._keys import Keys
+from shelfwise.serving.http._recommend import told
 
 log = logging.getLogger("shelfwise.serving")
 
@@ -119,8 +136,20 @@ def warm(pipeline: Pipeline, now_us: int, *, fully: bool) -> None:
     pipeline.book.prepare(pipeline.shelf, pipeline.live())
     if not fully:
         return
-    some = pipeline.release.packed[:1]
+    some = pipeline.release.packed[:5]
     for strategy in ("auto", *pipeline.release.sources):
-        for seeds in (NO_ROWS, some):
+        for seeds, person in ((NO_ROWS, NOBODY), (some[:1], _somebody(some, now_us))):
             query = Query(size=10, asked_us=now_us, strategy=strategy, seeds=seeds)
-            pipeline.recommend(query, PersonState(), NO_HURRY)
+            outcome = pipeline.recommend(query, person, NO_HURRY)
+            told(query, person, outcome, pipeline)
+
+
+def _somebody(rows: NDArray[np.int32], now_us: int) -> PersonState:
+    """Who looked at these items an hour ago, and bought them yesterday."""
+    lines = np.zeros(2 * len(rows), LINE)
+    lines["item"] = np.concatenate([rows, rows])
+    lines["event"] = np.repeat(np.array([VIEW, PURCHASE], np.uint8), len(rows))
+    lines["at_us"] = now_us - np.where(lines["event"] == VIEW, HOUR_US, DAY_US)
+    lines["event_hash"] = lines["order_hash"] = np.arange(len(lines))
+    lines["quantity"] = 1
+    return PersonState(lines)

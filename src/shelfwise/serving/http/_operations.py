@@ -33,8 +33,9 @@ async def metrics(door: Door, request: Request) -> Response:  # noqa: ARG001
     """GET /metrics: sums over all workers."""
     pipeline = door.pipeline
     door.meter.tell(door)
-    gauges = {"shelfwise_items": float(len(pipeline.shelf))} if pipeline is not None else {}
+    gauges = dict(door.gauges())
     if pipeline is not None:
+        gauges["shelfwise_items"] = float(len(pipeline.shelf))
         gauges[f'shelfwise_release_info{{release="{pipeline.release.release_id}"}}'] = 1.0
     return Response(200, exposition(door.metrics_folder, gauges).encode(), [_PLAIN])
 
