@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shelfwise.domain import CART, DAY_US, HOUR_US, LINE, NOBODY, PURCHASE, REFUND, VIEW, window_before
-from shelfwise.features import EFFECT, ItemCounters, Rolling, line_effects, merge_state
+from shelfwise.features import EFFECT, Fading, ItemCounters, Rolling, line_effects, merge_state
+from shelfwise.features._features import ITEM_FADES
 
 NOW = 1_000 * DAY_US + 5 * HOUR_US
 WEEK = Rolling("week", PURCHASE, "count", 7 * DAY_US)
@@ -224,3 +225,23 @@ def test_actors_and_first_buyers_do_not_depend_on_the_order_of_arrival(rows, ran
         assert count(counters, "first", item) == len({other for other, _ in bought if other == item})
         first = [at for other, at in bought if other == item]
         assert count(counters, "first_today", item) == (min(first, default=0) // DAY_US >= NOW // DAY_US - 1)
+
+
+def test_what_fades_weighs_half_after_its_half_life_and_nothing_after_ten() -> None:
+    fade = Fading("fade", PURCHASE, "count", 2)
+    counters = ItemCounters([fade], NOW)
+    today = NOW // DAY_US * DAY_US
+    counters.add_effects(
+        effects(*((item, PURCHASE, today - age * DAY_US) for item, age in enumerate((0, 1, 2, 19, 20))))
+    )
+    expected = [2**20, round(2**20 / 2**0.5), 2**19, round(2**20 / 2**9.5), 0]
+    assert counters.columns()["fade"].tolist() == expected
+    counters.advance(NOW + 2 * DAY_US)
+    assert [count(counters, "fade", item) for item in range(3)] == [2**19, round(2**20 / 2**1.5), 2**18]
+
+
+@pytest.mark.parametrize("half_life", [one.half_life_days for one in ITEM_FADES])
+def test_weights_are_far_enough_from_a_tie_that_every_engine_rounds_alike(half_life: int) -> None:
+    age = np.arange(10 * half_life)
+    exact = 2.0 ** (-age / half_life) * 2**20
+    assert np.abs(exact % 1 - 0.5).min() > 1e-6

@@ -2,6 +2,7 @@
 
 from shelfwise.features._assemble import Assembler
 from shelfwise.features._batch import ASKED, items_as_of, live_as_of, live_of, read_events, training_features
+from shelfwise.features._buckets import Fading, Rolling
 from shelfwise.features._catalogue import (
     catalogue_rows,
     feature_document,
@@ -10,7 +11,7 @@ from shelfwise.features._catalogue import (
 )
 from shelfwise.features._check import Checked, check, check_columns, compute
 from shelfwise.features._counters import PREFIX as COUNTERS_PREFIX
-from shelfwise.features._counters import ItemCounters, Rolling
+from shelfwise.features._counters import ItemCounters
 from shelfwise.features._declare import Feature
 from shelfwise.features._effects import EFFECT, line_effects
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
@@ -45,6 +46,7 @@ __all__ = [
     "DuckDB",
     "DuckDBSettings",
     "Engine",
+    "Fading",
     "Feature",
     "ItemCounters",
     "Rolling",

@@ -23,16 +23,23 @@ from shelfwise.domain import (
     UnknownName,
     grain_us,
 )
-from shelfwise.features._counters import ENDS
+from shelfwise.features._buckets import ENDS
 from shelfwise.features._declare import PairCount, UserCount
 from shelfwise.features._expr import Expr, compiled
-from shelfwise.features._features import BY_NAME, DECAYS, ITEM_COUNTS, PAIR_COUNTS, USER_COUNTS, feature_names
+from shelfwise.features._features import (
+    BY_NAME,
+    COUNTER_NAMES,
+    DECAYS,
+    PAIR_COUNTS,
+    USER_COUNTS,
+    feature_names,
+)
 from shelfwise.features._history import device_code
 from shelfwise.features._machine import gather, run_program, spread, tell_seeds, tell_signals
 from shelfwise.features._person import PAIR_BASES, USER_BASES, read_person
 
 _CONTEXT = ("context__hour", "context__weekday", "context__device", "context__seeds")
-_COUNTERS = (*(one.name for one in ITEM_COUNTS), *ENDS)
+_COUNTERS = (*COUNTER_NAMES, *ENDS)
 _SEEDS = ("seeds__category__share", "seeds__brand__share", "seeds__price__log_difference")
 _NO_CODES = np.empty(0, np.int32)
 _NO_COUNTS = np.empty(0, np.int64)

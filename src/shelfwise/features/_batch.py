@@ -11,10 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shelfwise.domain import InvalidInput, LiveItems, Shelf
-from shelfwise.features._counters import ENDS, shop_name
+from shelfwise.features._buckets import ENDS, shop_name
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
-from shelfwise.features._features import FEATURES, ITEM_COUNTS, ITEM_ROLLING
+from shelfwise.features._features import FEATURES, ITEM_ROLLING
 from shelfwise.features._sql import View, listed
 from shelfwise.features._sql_items import ITEM_VIEWS
 from shelfwise.features._sql_people import PERSON_VIEWS, features_view
@@ -95,7 +95,7 @@ def items_as_of(
     read_events(engine, files, origins=origins)
     engine.read("asked", pa.table({"as_of_us": pa.array(sorted(set(instants)), pa.int64())}))
     keep(engine, ITEM_VIEWS)
-    names = [*(one.name for one in ITEM_COUNTS), *ENDS]
+    names = [*(one.name for one in ITEM_ROLLING), *ENDS]
     made = engine.run(f"SELECT as_of_us, item_row, {listed(names)} FROM items_at")
     columns = {name: made[name].fill_null(0).to_numpy() for name in made.column_names}
     return [_scatter(columns, as_of_us, names, n_items) for as_of_us in instants]

@@ -4,72 +4,31 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, HOUR_US, MINUTE_US, PURCHASE, REFUND, VIEW, InvalidField, grain_us
+from shelfwise.domain import DAY_US, REFUND, VIEW, grain_us
+from shelfwise.features._buckets import (
+    ENDS,
+    GRAINS,
+    MEASURES,
+    MOST_CHUNKS,
+    NEVER,
+    Bucket,
+    Fading,
+    Rolling,
+    add_faded,
+    add_up,
+    cells_of,
+    ends_of,
+    join_ends,
+    shop_name,
+    span_of,
+    summed,
+)
 from shelfwise.features._effects import EFFECT, LARGEST_PRICE, milli_log
-
-How = Literal["count", "quantity", "log_quantity", "log_price", "actors", "first_buyers"]
-
-_HOWS: tuple[How, ...] = ("count", "quantity", "log_quantity", "log_price", "actors", "first_buyers")
-_MEASURES = REFUND * len(_HOWS)  # of VIEW, CART, PURCHASE and REFUND: codes 1 to 4
-_GRAINS = (MINUTE_US, HOUR_US, DAY_US)
-_MOST_CHUNKS = 32  # blobs of one bucket before they are written anew as one
-
-
-@dataclass(frozen=True, slots=True)
-class Rolling:
-    """One number per item: ``how`` of ``event`` over a window before now, or before ``lag_us`` ago.
-
-    Without lag the window is ``[floor(t - w, g), t)``; with one it is whole buckets,
-    ``[floor(t - lag - w, g), floor(t - lag, g))``.
-    """
-
-    name: str
-    event: int  # VIEW, CART, PURCHASE or REFUND
-    how: How
-    width_us: int
-    lag_us: int = 0
-    summed: bool = False  # the sum over the whole shop is wanted too
-
-    def __post_init__(self) -> None:
-        if self.how == "actors" and grain_us(self.width_us) < DAY_US:
-            raise InvalidField(
-                self.name, self.width_us, "over a day for actors: they are distinct per UTC day"
-            )
-
-    @property
-    def measure(self) -> int:
-        return (self.event - VIEW) * len(_HOWS) + _HOWS.index(self.how)
-
-
-@dataclass(slots=True)
-class _Bucket:
-    """Sparse sums of one bucket of time: ``cell`` is item * measures + measure."""
-
-    chunks: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
-    unsaved: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
-    saved: list[int] = field(default_factory=list)  # numbers of the blobs that hold the rest
-
-    summed: bool = False  # the one chunk has each cell once
-
-    def add(self, cell: NDArray[np.int64], value: NDArray[np.int64]) -> None:
-        self.chunks.append((cell, value))
-        self.unsaved.append((cell, value))
-        self.summed = False
-        if len(self.chunks) > 2 * _MOST_CHUNKS:
-            self.sums()
-
-    def sums(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Each cell once, with its sum."""
-        if not self.summed:
-            self.chunks, self.summed = [_summed(self.chunks)], True
-        return self.chunks[0]
 
 
 class ItemCounters:
@@ -80,18 +39,20 @@ class ItemCounters:
     last dump, to be committed with the position of the log; ``load`` takes them all back.
     """
 
-    def __init__(self, specs: Sequence[Rolling], now_us: int) -> None:
+    def __init__(self, specs: Sequence[Rolling | Fading], now_us: int) -> None:
         self.now_us = now_us
-        self._specs = tuple(specs)
-        self._windows = sorted({(spec.width_us, spec.lag_us) for spec in specs})
-        self._spans = [_span(window, now_us) for window in self._windows]
-        self._buckets: dict[int, dict[int, _Bucket]] = {grain: {} for grain in _GRAINS}
+        self._specs = tuple(spec for spec in specs if isinstance(spec, Rolling))
+        self._fades = tuple(spec for spec in specs if isinstance(spec, Fading))
+        self._windows = sorted({(spec.width_us, spec.lag_us) for spec in self._specs})
+        self._spans = [span_of(window, now_us) for window in self._windows]
+        self._buckets: dict[int, dict[int, Bucket]] = {grain: {} for grain in GRAINS}
         self._dropped: list[bytes] = []
         self._unsettled: list[NDArray[np.void]] = []
         self._pending = np.empty(0, EFFECT)
         self._pending_saved = True
         self._n_items = 0
-        self._totals = np.zeros((len(self._windows), _MEASURES, 0), np.int64)  # (W, M, I)
+        self._totals = np.zeros((len(self._windows), MEASURES, 0), np.int64)  # (W, M, I)
+        self._faded = np.zeros((len(self._fades), 0), np.int64)  # (H, I)
         self._ends = np.zeros((len(ENDS), 0), np.int64)  # (3, I)
         self._ends_unsaved: list[NDArray[np.int64]] = []
         self._ends_saved: list[int] = []
@@ -128,9 +89,12 @@ class ItemCounters:
         self._settle()
         if now_us <= self.now_us:
             return
+        new_day = now_us // DAY_US != self.now_us // DAY_US
         self.now_us = now_us
         for index, window in enumerate(self._windows):
-            self._slide(index, _span(window, now_us))
+            self._slide(index, span_of(window, now_us))
+        if new_day:
+            self._fade()
         self._forget()
         if len(self._pending):
             self._unsettled, self._pending = [self._pending], np.empty(0, EFFECT)
@@ -149,11 +113,12 @@ class ItemCounters:
             spec.name: self._totals[index[spec.width_us, spec.lag_us], spec.measure, : self._n_items]
             for spec in self._specs
         }
-        ends = dict(zip(ENDS, self._ends[:, : self._n_items], strict=True))
-        sums = {
-            shop_name(spec.name): columns[spec.name].sum(keepdims=True) for spec in self._specs if spec.summed
-        }
-        return {**columns, **ends, **sums}
+        for spec, column in zip(self._fades, self._faded, strict=True):
+            columns[spec.name] = column[: self._n_items]
+        wanted = [spec.name for spec in self._specs if spec.summed]
+        wanted += [spec.name for spec in self._fades if spec.summed]
+        sums = {shop_name(name): columns[name].sum(keepdims=True) for name in wanted}
+        return {**columns, **dict(zip(ENDS, self._ends[:, : self._n_items], strict=True)), **sums}
 
     def dump(self) -> dict[bytes, bytes | None]:
         """Blobs that changed since the last dump; None for one that is gone. Keys start with ``PREFIX``."""
@@ -178,12 +143,13 @@ class ItemCounters:
             kind, grain_at, bucket, number = _KEY_TAIL.unpack(bytes(key)[len(PREFIX) :])
             self._next_blob = max(self._next_blob, number + 1)
             if kind == _KEY_BUCKET:
-                self._load_bucket(_GRAINS[grain_at], bucket, number, blob)
+                self._load_bucket(GRAINS[grain_at], bucket, number, blob)
             elif kind == _KEY_ENDS:
                 self._take_ends(np.frombuffer(blob, np.int64).reshape(1 + len(ENDS), -1))
                 self._ends_saved.append(number)
             else:
                 waiting = np.frombuffer(blob, EFFECT)
+        self._fade()
         self._forget()
         self.add_effects(waiting)
         self._settle()
@@ -207,12 +173,14 @@ class ItemCounters:
         self._grow(int(effects["item"].max()) + 1)
         starts = np.array([start * grain_us(width) for (width, _), (start, _) in self._spanned()])
         ends = np.array([end * grain_us(width) for (width, _), (_, end) in self._spanned()])
-        _add_up(effects, starts, ends, self._totals)
-        ends_now = _ends_of(effects)
+        add_up(effects, starts, ends, self._totals)
+        for spec, total in zip(self._fades, self._faded, strict=True):
+            add_faded(effects, spec.measure, spec.weights, self.now_us // DAY_US, total)
+        ends_now = ends_of(effects)
         if self._take_ends(ends_now):
             self._ends_unsaved.append(ends_now)
-        cell, value, at_us = _cells(effects)
-        for grain in _GRAINS:
+        cell, value, at_us = cells_of(effects)
+        for grain in GRAINS:
             self._fill(grain, cell, value, at_us)
 
     def _spanned(self) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -228,7 +196,7 @@ class ItemCounters:
         order = np.argsort(number, kind="stable")
         for part in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
             if len(part):
-                bucket = self._buckets[grain].setdefault(int(number[part[0]]), _Bucket())
+                bucket = self._buckets[grain].setdefault(int(number[part[0]]), Bucket())
                 bucket.add(cell[part], value[part])
 
     def _oldest(self, grain: int) -> int:
@@ -236,9 +204,25 @@ class ItemCounters:
         starts = [
             (self.now_us - lag - width) // grain for width, lag in self._windows if grain_us(width) == grain
         ]
-        return min(starts, default=_NEVER)
+        if grain == DAY_US:
+            starts += [self.now_us // DAY_US - len(spec.weights) + 1 for spec in self._fades]
+        return min(starts, default=NEVER)
+
+    def _fade(self) -> None:
+        """Weigh all days anew, as of today."""
+        today = self.now_us // DAY_US
+        self._faded[:] = 0
+        for spec, total in zip(self._fades, self._faded, strict=True):
+            weights = spec.weights
+            for number, bucket in self._buckets[DAY_US].items():
+                if 0 <= today - number < len(weights):
+                    cell, value = bucket.sums()
+                    mine = cell % MEASURES == spec.measure
+                    total[cell[mine] // MEASURES] += value[mine] * weights[today - number]
 
     def _slide(self, index: int, span: tuple[int, int]) -> None:
+        if span == self._spans[index]:
+            return
         grain = grain_us(self._windows[index][0])
         (start, end), (new_start, new_end) = self._spans[index], span
         self._spans[index] = span
@@ -246,10 +230,10 @@ class ItemCounters:
             sign = (new_start <= number < new_end) - (start <= number < end)
             if sign:
                 cell, value = bucket.sums()
-                self._totals[index, cell % _MEASURES, cell // _MEASURES] += sign * value
+                self._totals[index, cell % MEASURES, cell // MEASURES] += sign * value
 
     def _forget(self) -> None:
-        for grain in _GRAINS:
+        for grain in GRAINS:
             oldest = self._oldest(grain)
             for number in [number for number in self._buckets[grain] if number < oldest]:
                 gone = self._buckets[grain].pop(number)
@@ -261,6 +245,7 @@ class ItemCounters:
         if n_items > room:
             more = max(n_items, 2 * room, 1024) - room
             self._totals = np.pad(self._totals, ((0, 0), (0, 0), (0, more)))
+            self._faded = np.pad(self._faded, ((0, 0), (0, more)))
             self._ends = np.pad(self._ends, ((0, 0), (0, more)))
 
     def _take_ends(self, ends: NDArray[np.int64]) -> bool:
@@ -270,11 +255,11 @@ class ItemCounters:
             return False
         self._grow(int(item.max()) + 1)
         held = self._ends[:, item]
-        self._ends[:, item] = joined = _join_ends(held, np.stack(given))
+        self._ends[:, item] = joined = join_ends(held, np.stack(given))
         return not np.array_equal(held, joined)
 
-    def _each_bucket(self) -> Iterator[tuple[int, int, _Bucket]]:
-        for grain in _GRAINS:
+    def _each_bucket(self) -> Iterator[tuple[int, int, Bucket]]:
+        for grain in GRAINS:
             for number, bucket in self._buckets[grain].items():
                 yield grain, number, bucket
 
@@ -282,32 +267,32 @@ class ItemCounters:
         self._next_blob += 1
         return self._next_blob - 1
 
-    def _save_bucket(self, grain: int, number: int, bucket: _Bucket) -> dict[bytes, bytes | None]:
+    def _save_bucket(self, grain: int, number: int, bucket: Bucket) -> dict[bytes, bytes | None]:
         changes: dict[bytes, bytes | None] = {}
-        if len(bucket.saved) >= _MOST_CHUNKS:
+        if len(bucket.saved) >= MOST_CHUNKS:
             changes = dict.fromkeys(_bucket_key(grain, number, blob) for blob in bucket.saved)
             bucket.saved, bucket.unsaved = [], [bucket.sums()]
         bucket.saved.append(self._number())
-        cell, value = _summed(bucket.unsaved)
+        cell, value = summed(bucket.unsaved)
         changes[_bucket_key(grain, number, bucket.saved[-1])] = np.stack([cell, value]).tobytes()
         bucket.unsaved = []
         return changes
 
     def _load_bucket(self, grain: int, number: int, blob_number: int, blob: bytes) -> None:
         cell, value = np.frombuffer(blob, np.int64).reshape(2, -1)
-        bucket = self._buckets[grain].setdefault(number, _Bucket())
+        bucket = self._buckets[grain].setdefault(number, Bucket())
         bucket.chunks.append((cell, value))
-        bucket.summed = False
+        bucket.is_summed = False
         bucket.saved.append(blob_number)
-        self._grow(int(cell.max(initial=-1)) // _MEASURES + 1)
+        self._grow(int(cell.max(initial=-1)) // MEASURES + 1)
         for index, ((width, _), (start, end)) in enumerate(self._spanned()):
             if grain_us(width) == grain and start <= number < end:
-                self._totals[index, cell % _MEASURES, cell // _MEASURES] += value
+                self._totals[index, cell % MEASURES, cell // MEASURES] += value
 
     def _save_ends(self) -> dict[bytes, bytes | None]:
         changes: dict[bytes, bytes | None] = {}
         item = np.unique(np.concatenate([ends[0] for ends in self._ends_unsaved]))
-        if len(self._ends_saved) >= _MOST_CHUNKS:
+        if len(self._ends_saved) >= MOST_CHUNKS:
             changes = dict.fromkeys(_ends_key(blob) for blob in self._ends_saved)
             self._ends_saved, item = [], np.flatnonzero(self._ends.any(axis=0))
         self._ends_saved.append(self._number())
@@ -316,20 +301,9 @@ class ItemCounters:
         return changes
 
 
-ENDS = ("item__first_us", "item__purchase__last_us", "item__purchase__last_price")
-"""Kept for ever, 0 where there is none: instant of the first line of any counted event, of the last purchase, and
-the unit price in minor units at that last purchase (the highest, if there were several at once; -1 unknown)."""
-
-
-def shop_name(name: str) -> str:
-    """Name of the sum over all items of an item's counter."""
-    return "shop__" + name.removeprefix("item__")
-
-
 PREFIX = b"counters/"
 _KEY_BUCKET, _KEY_ENDS, _KEY_PENDING = b"b", b"e", b"p"
 _KEY_TAIL = struct.Struct(">cBqQ")
-_NEVER = 2**62  # microseconds no event reaches
 
 
 def _key(kind: bytes, grain_at: int, bucket: int, number: int) -> bytes:
@@ -341,77 +315,8 @@ _PENDING = _key(_KEY_PENDING, 0, 0, 0)
 
 
 def _bucket_key(grain: int, bucket: int, number: int) -> bytes:
-    return _key(_KEY_BUCKET, _GRAINS.index(grain), bucket, number)
+    return _key(_KEY_BUCKET, GRAINS.index(grain), bucket, number)
 
 
 def _ends_key(number: int) -> bytes:
     return _key(_KEY_ENDS, 0, 0, number)
-
-
-def _span(window: tuple[int, int], now_us: int) -> tuple[int, int]:
-    """Bucket numbers of a window: from, and up to but not including."""
-    width, lag = window
-    grain = grain_us(width)
-    start = (now_us - lag - width) // grain
-    return start, (now_us - lag) // grain if lag else _NEVER // grain
-
-
-def _summed(
-    chunks: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each cell once, with its sum."""
-    cell, where = np.unique(np.concatenate([cell for cell, _ in chunks]), return_inverse=True)
-    value = np.zeros(len(cell), np.int64)
-    np.add.at(value, where, np.concatenate([value for _, value in chunks]))
-    return cell, value
-
-
-def _cells(effects: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Effects as sparse cells: (cell, value, at_us), one row a number that is not 0."""
-    value = np.stack([effects[name] for name in _FIELDS], axis=1).astype(np.int64)  # (N, M)
-    base = effects["item"].astype(np.int64) * _MEASURES + (effects["event"] - VIEW) * len(_HOWS)
-    row, how = np.nonzero(value)
-    return base[row] + how, value[row, how], effects["at_us"][row]
-
-
-_FIELDS = ("lines", "quantity", "log_quantity", "log_price", "actor", "first_buyer")  # in the order of _HOWS
-
-
-def _ends_of(effects: NDArray[np.void]) -> NDArray[np.int64]:
-    """(item, *ENDS) of each item, ``(4, N)``; corrections say nothing of it."""
-    real = effects[effects["lines"] > 0]
-    item, where = np.unique(real["item"], return_inverse=True)
-    first = np.full(len(item), np.iinfo(np.int64).max)
-    last, price = np.zeros((2, len(item)), np.int64)
-    bought_us = np.where(real["event"] == PURCHASE, real["at_us"], 0)
-    np.minimum.at(first, where, real["at_us"])
-    np.maximum.at(last, where, bought_us)
-    newest = (bought_us > 0) & (bought_us == last[where])
-    price[last > 0] = -1
-    np.maximum.at(price, where[newest], real["price_minor"][newest])
-    return np.stack([item.astype(np.int64), first, last, price])
-
-
-def _join_ends(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Two accounts of the same items, ``(3, N)`` each: earliest first, latest last, and the price then."""
-    first = np.where(one[0] == 0, two[0], np.where(two[0] == 0, one[0], np.minimum(one[0], two[0])))
-    price = np.where(one[1] == two[1], np.maximum(one[2], two[2]), np.where(one[1] > two[1], one[2], two[2]))
-    return np.stack([first, np.maximum(one[1], two[1]), price])
-
-
-@njit(cache=True)
-def _add_up(
-    effects: Any, starts: NDArray[np.int64], ends: NDArray[np.int64], totals: NDArray[np.int64]
-) -> None:
-    """Add each effect to the totals ``(W, M, I)`` of the windows that hold its instant."""
-    for row in range(len(effects)):
-        one = effects[row]
-        measure = (one.event - 1) * 6  # VIEW is 1; the order of _HOWS
-        for window in range(len(starts)):
-            if starts[window] <= one.at_us < ends[window]:
-                totals[window, measure, one.item] += one.lines
-                totals[window, measure + 1, one.item] += one.quantity
-                totals[window, measure + 2, one.item] += one.log_quantity
-                totals[window, measure + 3, one.item] += one.log_price
-                totals[window, measure + 4, one.item] += one.actor
-                totals[window, measure + 5, one.item] += one.first_buyer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from shelfwise.domain import DAY_US, EVENT_CODES, HOUR_US
-from shelfwise.features._counters import How, Rolling, shop_name
+from shelfwise.features._buckets import FADE_UNIT, Fading, How, Rolling, shop_name
 from shelfwise.features._expr import Binary, Col, DaysSince, Expr, Ln, Num
 
 Entity = Literal["item", "user", "session", "user_item", "context", "source"]
@@ -101,10 +101,42 @@ class ItemCount:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemFade:
+    """``how`` of an event that happened to an item, each UTC day before today worth half as much after a half-life."""
+
+    event: Event
+    how: How
+    half_life_days: int
+
+    @property
+    def window(self) -> str:
+        return f"half_{self.half_life_days}d"
+
+    @property
+    def name(self) -> str:
+        return f"item__{self.event}__{self.how}__{self.window}"
+
+    @property
+    def col(self) -> Expr:
+        return Col(self.name)
+
+    @property
+    def fading(self) -> Fading:
+        return Fading(self.name, EVENT_CODES[self.event], self.how, self.half_life_days)
+
+    def feature(self) -> Feature:
+        meaning, unit = _HOW_MEANING[self.how]
+        return Feature(
+            name=self.name, entity="item", unit=unit, low=0, window=self.window, expr=self.col / FADE_UNIT,
+            meaning=f"{meaning.format(self.event)}, halved every {self.half_life_days} days since",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class ShopShare:
     """An item's part of what the whole shop counted, in thousandths: does not grow with the shop."""
 
-    of: ItemCount
+    of: ItemCount | ItemFade
 
     def feature(self) -> Feature:
         expr = self.of.col * 1000.0 / Col(shop_name(self.of.name))

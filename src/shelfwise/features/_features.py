@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shelfwise.domain import DAY_US, InvalidField
-from shelfwise.features._counters import shop_name
+from shelfwise.features._buckets import Fading, Rolling, shop_name
 from shelfwise.features._declare import (
     Asked,
     Declaration,
@@ -19,6 +19,7 @@ from shelfwise.features._declare import (
     Fitted,
     Gap,
     ItemCount,
+    ItemFade,
     PairCount,
     PairDecay,
     Rate,
@@ -48,6 +49,12 @@ RETURNS = ItemCount("refund", "count", 90 * DAY_US)
 SEASON = ItemCount("purchase", "actors", 14 * DAY_US, lag_us=351 * DAY_US)
 SEASON_BEFORE = ItemCount("purchase", "actors", 14 * DAY_US, lag_us=365 * DAY_US)
 
+FADING_BUYERS = {days: ItemFade("purchase", "actors", days) for days in (2, 7)}
+FADING_NEW = ItemFade("purchase", "first_buyers", 5)
+
+ITEM_FADES: tuple[ItemFade, ...] = (*FADING_BUYERS.values(), FADING_NEW)
+"""What the stream weighs per item by age."""
+
 ITEM_COUNTS: tuple[ItemCount, ...] = (
     *VIEWS.values(), *VIEWERS.values(), *CARTS.values(), *CARTERS.values(), *SOLD.values(), *BUYERS.values(),
     *NEW_BUYERS.values(), PIECES, LOG_QUANTITY, LOG_PRICE, RETURNS, SEASON, SEASON_BEFORE,
@@ -63,6 +70,7 @@ ITEM: tuple[Declaration, ...] = (
     PIECES,
     ShopShare(VIEWERS[7]), ShopShare(CARTERS[7]), *(ShopShare(BUYERS[w]) for w in (3, 7, 14, 30, 90, 365)),
     *(ShopShare(NEW_BUYERS[w]) for w in (3, 7, 14, 30, 90)),
+    ShopShare(SOLD[1]), *(ShopShare(one) for one in ITEM_FADES),
     Rate("first_buyers_of_buyers", NEW_BUYERS[7], BUYERS[7], 0.5, 2),
     Rate("first_buyers_of_buyers", NEW_BUYERS[30], BUYERS[30], 0.5, 2),
     Rate("carts_of_views", CARTS[30], VIEWS[30], 0.1, 20),
@@ -310,13 +318,17 @@ FITTED: tuple[Declaration, ...] = (
 )  # fmt: skip
 
 _TABLES: tuple[tuple[Declaration, ...], ...] = (ITEM, USER, SESSION, USER_ITEM, CONTEXT, FITTED)
+COUNTER_NAMES = (*(one.name for one in ITEM_COUNTS), *(one.name for one in ITEM_FADES))
 FEATURES: tuple[Feature, ...] = tuple(one.feature() for table in _TABLES for one in table)
 """Every feature but the sources' signals, in the order rankers get them."""
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 
 _USED = {column for feature in FEATURES if feature.expr is not None for column in feature.expr.columns()}
-ITEM_ROLLING = tuple(replace(one.rolling, summed=shop_name(one.name) in _USED) for one in ITEM_COUNTS)
+ITEM_ROLLING: tuple[Rolling | Fading, ...] = (
+    *(replace(one.rolling, summed=shop_name(one.name) in _USED) for one in ITEM_COUNTS),
+    *(replace(one.fading, summed=shop_name(one.name) in _USED) for one in ITEM_FADES),
+)
 """What the stream has to count: ``ItemCounters(ITEM_ROLLING, now_us)``."""
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from shelfwise.domain import DAY_US, EVENT_CODES, grain_us
 from shelfwise.features._features import ITEM_COUNTS, PAIR_COUNTS, USER_COUNTS
 
+LINE_DAYS = 2  # whole days before today that are read line by line: windows of up to a day need finer bounds
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -75,7 +77,7 @@ def bounds_of(width_us: int, lag_us: int) -> tuple[str, str]:
 
 def instants() -> View:
     """Each instant asked for, with the bounds of all windows before it."""
-    columns = ["as_of_us", f"as_of_us - as_of_us % {DAY_US} - {2 * DAY_US} AS lines_from_us"]
+    columns = ["as_of_us", f"as_of_us - as_of_us % {DAY_US} - {LINE_DAYS * DAY_US} AS lines_from_us"]
     for width_us, lag_us in windows():
         start, end = bounds_of(width_us, lag_us)
         columns.append(f"{floored(f'(as_of_us - {lag_us + width_us})', width_us)} AS {start}")

@@ -5,9 +5,20 @@
 from __future__ import annotations
 
 from shelfwise.domain import DAY_US, MAX_HISTORY, PURCHASE, REFUND, VIEW, grain_us
-from shelfwise.features._counters import ENDS, How, shop_name
-from shelfwise.features._features import ITEM_COUNTS
-from shelfwise.features._sql import View, bounds_of, code, instants, listed, milli_log, total, when, windows
+from shelfwise.features._buckets import ENDS, FADE_REACH, FADE_UNIT, How, shop_name
+from shelfwise.features._features import COUNTER_NAMES, ITEM_COUNTS, ITEM_FADES
+from shelfwise.features._sql import (
+    LINE_DAYS,
+    View,
+    bounds_of,
+    code,
+    instants,
+    listed,
+    milli_log,
+    total,
+    when,
+    windows,
+)
 
 HOW_COLUMN: dict[How, str] = {
     "count": "line_count", "quantity": "quantity", "log_quantity": "log_quantity", "log_price": "log_price",
@@ -111,19 +122,65 @@ SELECT e.as_of_us, e.item_row, e.first_us AS {ENDS[0]}, e.last_us AS {ENDS[1]}, 
 FROM ends e LEFT JOIN prices p ON p.item_row = e.item_row AND p.occurred_us = e.last_us""")  # fmt: skip
 
 
+def _item_fades() -> View:
+    """Whole days by their age, today as far as it has come. Weights are whole numbers, the same on every engine."""
+    oldest = max(FADE_REACH * one.half_life_days for one in ITEM_FADES)
+    sums = []
+    for one in ITEM_FADES:
+        weighed = f"p.{HOW_COLUMN[one.how]} * {_weight(one.half_life_days)}"
+        inside = f"p.event_code = {code(one.event)} AND p.age < {FADE_REACH * one.half_life_days}"
+        sums.append(f"{total(when(inside, weighed))} AS {one.name}")
+    columns = ", ".join(dict.fromkeys(HOW_COLUMN[one.how] for one in ITEM_FADES))
+    query = f"""WITH parts AS (
+  SELECT i.as_of_us, i.lines_from_us, d.item_row, d.event_code, d.day_us, {columns}
+  FROM instants i JOIN item_days d
+    ON d.day_us < i.lines_from_us AND d.day_us > i.lines_from_us - {(oldest - LINE_DAYS) * DAY_US}
+  UNION ALL
+  SELECT i.as_of_us, i.lines_from_us, m.item_row, m.event_code,
+    m.occurred_us - m.occurred_us % {DAY_US} AS day_us, {columns}
+  FROM instants i JOIN marked m ON m.occurred_us >= i.lines_from_us AND m.occurred_us < i.as_of_us
+), aged AS (
+  SELECT as_of_us, item_row, event_code, {columns}, CAST(FLOOR(
+      CAST(lines_from_us - day_us AS DOUBLE) / CAST({DAY_US} AS DOUBLE)
+    ) AS BIGINT) + {LINE_DAYS} AS age
+  FROM parts
+)
+SELECT p.as_of_us, p.item_row,
+  {listed(sums)}
+FROM aged p GROUP BY p.as_of_us, p.item_row"""
+    return View("item_fades", ("instants", "item_days", "marked"), query)
+
+
+def _weight(half_life: int) -> str:
+    power = f"POWER(CAST(0.5 AS DOUBLE), CAST(p.age AS DOUBLE) / CAST({half_life} AS DOUBLE))"
+    return f"CAST(FLOOR({power} * {FADE_UNIT} + CAST(0.5 AS DOUBLE)) AS BIGINT)"
+
+
 def _items_at() -> View:
     counts = [f"COALESCE(c.{one.name}, 0) AS {one.name}" for one in ITEM_COUNTS]
+    fades = [f"COALESCE(f.{one.name}, 0) AS {one.name}" for one in ITEM_FADES]
     query = f"""SELECT e.as_of_us, e.item_row,
-  {listed([*(f"e.{end}" for end in ENDS), *counts])}
-FROM item_ends e LEFT JOIN item_counts c ON c.as_of_us = e.as_of_us AND c.item_row = e.item_row"""
-    return View("items_at", ("item_ends", "item_counts"), query)
+  {listed([*(f"e.{end}" for end in ENDS), *counts, *fades])}
+FROM item_ends e LEFT JOIN item_counts c ON c.as_of_us = e.as_of_us AND c.item_row = e.item_row
+LEFT JOIN item_fades f ON f.as_of_us = e.as_of_us AND f.item_row = e.item_row"""
+    return View("items_at", ("item_ends", "item_counts", "item_fades"), query)
 
 
 def _shop_at() -> View:
-    sums = [f"{total(one.name)} AS {shop_name(one.name)}" for one in ITEM_COUNTS]
+    sums = [f"{total(name)} AS {shop_name(name)}" for name in COUNTER_NAMES]
     query = f"SELECT as_of_us,\n  {listed(sums)}\nFROM items_at GROUP BY as_of_us"
     return View("shop_at", ("items_at",), query)
 
 
-ITEM_VIEWS = (instants(), HEAVY, MARKED, ITEM_DAYS, _item_counts(), ITEM_ENDS, _items_at(), _shop_at())
+ITEM_VIEWS = (
+    instants(),
+    HEAVY,
+    MARKED,
+    ITEM_DAYS,
+    _item_counts(),
+    ITEM_ENDS,
+    _item_fades(),
+    _items_at(),
+    _shop_at(),
+)
 """From events to the base columns of items as of each instant asked for."""

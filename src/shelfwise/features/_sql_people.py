@@ -7,9 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shelfwise.domain import CART, DAY_US, HOUR_US, MAX_HISTORY, PURCHASE, SESSION_GAP_US, VIEW
-from shelfwise.features._counters import ENDS, shop_name
+from shelfwise.features._buckets import ENDS, shop_name
 from shelfwise.features._declare import Feature
-from shelfwise.features._features import DECAYS, ITEM_COUNTS, PAIR_COUNTS, SHARED_DECAYS, USER_COUNTS
+from shelfwise.features._features import (
+    COUNTER_NAMES,
+    DECAYS,
+    PAIR_COUNTS,
+    SHARED_DECAYS,
+    USER_COUNTS,
+)
 from shelfwise.features._sql import View, bounds_of, code, half_lives_since, listed, total, when
 from shelfwise.features._sql_items import ITEM_VIEWS
 
@@ -223,8 +229,8 @@ def _wide() -> View:
         ),
         *_INSTANTS,
         *(f"c.{end}" for end in ENDS),
-        *(f"COALESCE(c.{one.name}, 0) AS {one.name}" for one in ITEM_COUNTS),
-        *(f"COALESCE(s.{shop_name(one.name)}, 0) AS {shop_name(one.name)}" for one in ITEM_COUNTS),
+        *(f"COALESCE(c.{name}, 0) AS {name}" for name in COUNTER_NAMES),
+        *(f"COALESCE(s.{name}, 0) AS {name}" for name in map(shop_name, COUNTER_NAMES)),
         f"CAST(FLOOR(CAST({_LOCAL} % {DAY_US} AS DOUBLE) / CAST({HOUR_US} AS DOUBLE)) AS BIGINT) AS context__hour",
         f"CAST((FLOOR(CAST({_LOCAL} AS DOUBLE) / CAST({DAY_US} AS DOUBLE)) + 3) % 7 AS BIGINT) AS context__weekday",
         "CAST(COALESCE(r.device_code, 0) AS BIGINT) AS context__device",

@@ -34,5 +34,9 @@ SELECT e.as_of_us, e.item_row,
   COALESCE(c.item__purchase__log_price__365d, 0) AS item__purchase__log_price__365d,
   COALESCE(c.item__refund__count__90d, 0) AS item__refund__count__90d,
   COALESCE(c.item__purchase__actors__14d_351d_ago, 0) AS item__purchase__actors__14d_351d_ago,
-  COALESCE(c.item__purchase__actors__14d_365d_ago, 0) AS item__purchase__actors__14d_365d_ago
+  COALESCE(c.item__purchase__actors__14d_365d_ago, 0) AS item__purchase__actors__14d_365d_ago,
+  COALESCE(f.item__purchase__actors__half_2d, 0) AS item__purchase__actors__half_2d,
+  COALESCE(f.item__purchase__actors__half_7d, 0) AS item__purchase__actors__half_7d,
+  COALESCE(f.item__purchase__first_buyers__half_5d, 0) AS item__purchase__first_buyers__half_5d
 FROM item_ends e LEFT JOIN item_counts c ON c.as_of_us = e.as_of_us AND c.item_row = e.item_row
+LEFT JOIN item_fades f ON f.as_of_us = e.as_of_us AND f.item_row = e.item_row

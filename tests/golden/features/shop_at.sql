@@ -31,5 +31,8 @@ SELECT as_of_us,
   CAST(COALESCE(SUM(item__purchase__log_price__365d), 0) AS BIGINT) AS shop__purchase__log_price__365d,
   CAST(COALESCE(SUM(item__refund__count__90d), 0) AS BIGINT) AS shop__refund__count__90d,
   CAST(COALESCE(SUM(item__purchase__actors__14d_351d_ago), 0) AS BIGINT) AS shop__purchase__actors__14d_351d_ago,
-  CAST(COALESCE(SUM(item__purchase__actors__14d_365d_ago), 0) AS BIGINT) AS shop__purchase__actors__14d_365d_ago
+  CAST(COALESCE(SUM(item__purchase__actors__14d_365d_ago), 0) AS BIGINT) AS shop__purchase__actors__14d_365d_ago,
+  CAST(COALESCE(SUM(item__purchase__actors__half_2d), 0) AS BIGINT) AS shop__purchase__actors__half_2d,
+  CAST(COALESCE(SUM(item__purchase__actors__half_7d), 0) AS BIGINT) AS shop__purchase__actors__half_7d,
+  CAST(COALESCE(SUM(item__purchase__first_buyers__half_5d), 0) AS BIGINT) AS shop__purchase__first_buyers__half_5d
 FROM items_at GROUP BY as_of_us
