@@ -163,8 +163,9 @@ class App:
             raise Problem(403, f"origin {origin!r} may not post to pages of {host!r}")
         settings = door.settings
         return authorize(
-            door.keys, caller, route.scope, loopback=settings.loopback, origins=settings.allowed_origins
-        )
+            door.keys, caller, route.scope, loopback=settings.loopback, origins=settings.allowed_origins,
+            from_pages=route.pages,
+        )  # fmt: skip
 
     async def _body(self, route: Route, scope: Scope, protocol: Any) -> bytes:
         """The body; a problem before the rest of one that is too large is read."""

@@ -36,9 +36,7 @@ class Key:
     @property
     def grants(self) -> frozenset[str]:
         """Scopes of routes that it opens: admin opens all."""
-        if "admin" in self.scopes:
-            return frozenset(SCOPES)
-        return self.scopes | {"events:write"} if BROWSER in self.scopes else self.scopes
+        return frozenset(SCOPES) if "admin" in self.scopes else self.scopes
 
 
 class Keys:
@@ -99,12 +97,26 @@ class Caller:
 
 
 def authorize(
-    keys: Keys, caller: Caller, scope: str, *, loopback: bool, origins: Sequence[str] = ()
+    keys: Keys,
+    caller: Caller,
+    scope: str,
+    *,
+    loopback: bool,
+    origins: Sequence[str] = (),
+    from_pages: bool = False,
 ) -> tuple[str, frozenset[str]]:
     """Who is calling and what they may do. Raises Problem 401 or 403.
 
     While there is no key at all, callers on this machine may do everything, and nobody else anything. They must
     call it by a local name: else any web page could reach it through a name that it made point here.
+
+    Args:
+        keys: All there are.
+        caller: What the request says of who sends it.
+        scope: What the route needs.
+        loopback: The server listens on this machine only.
+        origins: Pages that may use a browser key.
+        from_pages: The route may be called with a browser key.
     """
     if scope == OPEN:
         return _NOBODY
@@ -118,11 +130,16 @@ def authorize(
     key = keys.find(secret)
     if key is None:
         raise _unknown("this key is unknown or revoked")
-    if scope not in key.grants:
+    if BROWSER in key.scopes and from_pages:
+        _check_origin(caller.origin, origins)
+    elif scope not in key.grants:
         raise Problem(403, f"key {key.name!r} has {', '.join(sorted(key.scopes))}; expected {scope}")
-    if BROWSER in key.scopes and caller.origin is not None and caller.origin not in origins:
-        raise Problem(403, f"origin {caller.origin!r} may not use this key; see serve.allowed_origins")
     return key.name, key.grants
+
+
+def _check_origin(origin: str | None, allowed: Sequence[str]) -> None:
+    if origin is not None and origin not in allowed:
+        raise Problem(403, f"origin {origin!r} may not use this key; see serve.allowed_origins")
 
 
 def _is_local(caller: Caller) -> bool:

@@ -28,6 +28,7 @@ class Route:
     status: int = 200
     query: tuple[str, ...] = ()  # names of query values
     kind: str = "other"  # under which name it is counted
+    pages: bool = False  # may be called with a browser key
     turn: bool = False  # waits for its turn: its work is long enough that others would wait for it
     parts: tuple[str, ...] = field(init=False)
 

@@ -27,7 +27,7 @@ _RECOMMENDATION = "/v1/recommendations/{recommendation_id}/explanation"
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/events", "events:write", events.take_events, "Send one event or up to 500.",
-          EventIn | EventsIn, m.Accepted, 202, kind="events", turn=True),
+          EventIn | EventsIn, m.Accepted, 202, kind="events", pages=True, turn=True),
     Route("POST", "/v1/segment", "events:write", events.take_segment, "Send Segment e-commerce v2 calls.",
           Anything, m.Accepted, 202, kind="segment", turn=True),
     Route("POST", "/v1/recommendations", "recs:read", recs.recommend, "Ask for recommendations.",
