@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,49 +52,46 @@ def reasons(
 
     The source speaks that ranks the item highest among the positions shown.
     """
-    unsaid = "pinned" if slate.rules else "best_seller"
-    told: list[list[Reason]] = [[_plain("trending" if bits else unsaid)] for bits in slate.proposed.tolist()]
-    voice = strongest(slate, signal_names)
-    for bit in set(voice.tolist()) - {-1}:
-        source = sources.get(SOURCES[bit])
-        if source is None or not hasattr(source, "because"):
-            continue
-        positions = np.flatnonzero(voice == bit)
-        items = slate.item[positions]
-        code, anchor = cast(Reasoner, source).because(query, person, items)
-        for position, item, row in zip(positions.tolist(), items.tolist(), anchor.tolist(), strict=True):
-            told[position] = [sentence(code, item, row, person, shelf)]
+    voice = strongest(slate, signal_names).tolist()
+    said = {bit: _because(bit, slate, query, person, sources) for bit in set(voice) - {-1}}
+    unsaid = _plain("pinned" if slate.rules else "best_seller")
+    bought = frozenset(person.lines["item"][person.lines["event"] == PURCHASE].tolist())
+    told: list[list[Reason]] = []
+    for position, (bit, item) in enumerate(zip(voice, slate.item.tolist(), strict=True)):
+        if bit < 0:
+            told.append([unsaid])
+        else:
+            code, anchors = said[bit]
+            told.append([sentence(code, item, anchors[position], person, bought, shelf)])
     return told
 
 
-def strongest(slate: Slate, signal_names: Sequence[str]) -> NDArray[np.int64]:
+def strongest(slate: Slate, signal_names: Sequence[str]) -> NDArray[np.int8]:
     """``(K,)`` the bit of the source that ranks each position highest among the shown, -1 where none proposed it."""
-    place = {name: at for at, name in enumerate(signal_names)}
-    voice = np.full(len(slate), -1, np.int64)
-    lowest = np.full(len(slate), np.inf)
-    for name in VOICES:
-        bit = SOURCES.index(name)
-        own = (slate.proposed >> bit) & 1 == 1
-        if not own.any():
-            continue
-        rank = (
-            _ranks(slate.signal[:, place[f"{name}__score"]])
-            if f"{name}__score" in place
-            else np.zeros(len(slate))
-        )
-        higher = own & (rank < lowest)
-        voice[higher], lowest[higher] = bit, rank[higher]
-    return voice
+    return _strongest(slate.proposed, slate.signal, _columns(tuple(signal_names)))
 
 
-def sentence(code: str, item: int, anchor: int, person: PersonState, shelf: Shelf) -> Reason:
-    """The reason of a code and the item row it hangs on, -1 for none."""
+def _because(
+    bit: int, slate: Slate, query: Query, person: PersonState, sources: Mapping[str, CandidateSource]
+) -> tuple[str, list[int]]:
+    """What one source says of all positions."""
+    source = sources.get(SOURCES[bit])
+    if source is None or not hasattr(source, "because"):
+        return "trending", [-1] * len(slate)
+    code, anchor = cast(Reasoner, source).because(query, person, slate.item)
+    return code, anchor.tolist()
+
+
+def sentence(
+    code: str, item: int, anchor: int, person: PersonState, bought: frozenset[int], shelf: Shelf
+) -> Reason:
+    """The reason of a code and the item row it hangs on, -1 for none; ``bought`` are rows the person bought."""
     if code == "bought_before":
         return _again(item, person, shelf)
     if not 0 <= anchor < len(shelf):
         return {"code": code, "item_id": None, "text": WITHOUT_ANCHOR.get(code) or TEXTS.get(code, code)}
     text = TEXTS.get(code, code)
-    if code == "others_also_bought" and not len(_days_bought(anchor, person)):
+    if code == "others_also_bought" and anchor not in bought:
         text = TEXTS["others_also_viewed"]
     return {"code": code, "item_id": shelf.item_id[anchor], "text": text.format(title=_title(anchor, shelf))}
 
@@ -123,12 +122,33 @@ def _days_bought(item: int, person: PersonState) -> NDArray[np.int64]:
     return np.unique(lines["at_us"][bought] // DAY_US)
 
 
-def _ranks(score: NDArray[np.float32]) -> NDArray[np.float64]:
-    """0 for the highest; NaN ranks last."""
-    order = np.argsort(-score, kind="stable")
-    rank = np.empty(len(score))
-    rank[order] = np.arange(len(score))
-    return rank
+@lru_cache(maxsize=8)  # one release or two at a time
+def _columns(signal_names: tuple[str, ...]) -> NDArray[np.int64]:
+    """``(len(VOICES), 2)`` bit of each source, in the order in which they speak, and the column of its own score."""
+    place = {name: at for at, name in enumerate(signal_names)}
+    return np.array([(SOURCES.index(name), place.get(f"{name}__score", -1)) for name in VOICES], np.int64)
+
+
+@nb.njit(cache=True)
+def _strongest(
+    proposed: NDArray[np.uint16], signal: NDArray[np.float32], columns: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """A rank is the number of positions that the source scored higher; without scores all rank alike."""
+    n = len(proposed)
+    voice = np.full(n, -1, np.int8)
+    lowest = np.full(n, n + 1)
+    for v in range(len(columns)):
+        bit, column = columns[v]
+        for k in range(n):
+            if (proposed[k] >> bit) & 1 == 0:
+                continue
+            rank = 0
+            if column >= 0:
+                for other in range(n):
+                    rank += signal[other, column] > signal[k, column]
+            if rank < lowest[k]:
+                voice[k], lowest[k] = bit, rank
+    return voice
 
 
 def _plain(code: str) -> Reason:
