@@ -82,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._note(int(body[9:12]), body)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        del exc
         if self._due_s is not None:
             self._outcome.lost += 1
 
