@@ -1,0 +1,188 @@
+"""The shelves of recommendations on the pages: what each asks the shop for, and the cards it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from shelfwise.console._api import Api, Document
+from shelfwise.console._looks import drawing_of, money, pretty_title, safe_image
+from shelfwise.console._shopper import Shopper
+
+LOW_STOCK = 5  # pieces from which on a card says how few are left
+
+REASON_ICONS: Mapping[str, str] = {
+    "bought_together": "layers", "others_also_bought": "users-round", "same_session": "eye", "similar_to": "sparkles",
+    "buy_again": "repeat", "trending": "trending-up", "trending_in_country": "trending-up",
+    "trending_in_category": "trending-up", "best_seller": "trending-up", "pinned": "store",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One place on a page. ``title`` and ``note`` are what shoppers read."""
+
+    title: str
+    note: str
+    placement: str
+    strategy: str | None  # None: what the shop's settings say of the placement
+    size: int
+    wide: bool = False  # a grid of rows rather than one row
+    newcomer_note: str = ""  # for visitors of whom nothing is known
+
+
+SHELVES: Mapping[str, Shelf] = {
+    "for_you": Shelf(
+        "For you", "From what you bought, looked at and put in your cart", "home", None, 12, wide=True,
+        newcomer_note="What sells now. Look at a few things and watch this change",
+    ),
+    "trending": Shelf("Trending now", "Selling more than usual, right now", "trending", "trending", 6),
+    "buy_again": Shelf("Buy again", "You come back for these", "buy_again", "buy_again", 6),
+    "together": Shelf("Often bought together", "What lands in the same basket", "product", "complements", 6),
+    "similar": Shelf("Similar", "Alike in name, kind and look", "product", "similar", 6),
+    "complete": Shelf("Complete your order", "Goes with what is in your cart", "cart", "complements", 6),
+    "in_category": Shelf("Trending here", "Selling more than usual in this department", "category", "trending", 6),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses of the pages, below the place where the shop is mounted."""
+
+    base: str
+
+    def home(self) -> str:
+        """The front page."""
+        return f"{self.base}/"
+
+    def item(self, item_id: str, recommendation_id: str | None = None, position: int | None = None) -> str:
+        """A product page; it remembers which answer led there, so that its events can say so."""
+        traced = {"rec": recommendation_id, "pos": position} if recommendation_id else {}
+        query = f"?{urlencode(traced)}" if traced else ""
+        return f"{self.base}/item/{quote(item_id, safe='')}{query}"
+
+    def category(self, name: str) -> str:
+        """A department."""
+        return f"{self.base}/category/{quote(name, safe='')}"
+
+    def why(self, recommendation_id: str, item_id: str) -> str:
+        """Why an item is in an answer."""
+        return f"{self.base}/why/{quote(recommendation_id, safe='')}/{quote(item_id, safe='')}"
+
+    def shelf(self, name: str, items: Sequence[str], category: str | None) -> str:
+        """One shelf alone, filled anew."""
+        query = urlencode(
+            [*(("item", item_id) for item_id in items), *([("category", category)] if category else [])]
+        )
+        return f"{self.base}/shelf/{name}{'?' + query if query else ''}"
+
+
+def fill_shelf(
+    api: Api,
+    links: Links,
+    shopper: Shopper,
+    name: str,
+    *,
+    items: Sequence[str] = (),
+    category: str | None = None,
+) -> dict[str, Any]:
+    """Ask the shop and lay out the cards. An answer without items is a shelf without cards."""
+    shelf = SHELVES[name]
+    answer = api.recommend(_query(shelf, shopper, items, category))
+    found = _known_items(api, answer)
+    cards = [
+        _recommended(links, found, entry, answer["recommendation_id"])
+        for entry in answer["items"]
+        if found.get(entry["item_id"])
+    ]
+    newcomer = shelf.newcomer_note and all(card["reason"]["icon"] == "trending-up" for card in cards)
+    return {
+        "name": name,
+        "title": shelf.title,
+        "note": shelf.newcomer_note if newcomer else shelf.note,
+        "wide": shelf.wide,
+        "placement": shelf.placement,
+        "recommendation_id": answer["recommendation_id"],
+        "release": answer["release"],
+        "degraded": plain(answer["degraded"]),
+        "cards": cards,
+        "again": links.shelf(name, items, category),
+    }
+
+
+def card_of(links: Links, item: Document) -> dict[str, Any]:
+    """A product as a card shows it."""
+    price, before, currency = item.get("price"), item.get("list_price"), item.get("currency")
+    reduced = price is not None and before is not None and before > price > 0
+    stock = item.get("stock")
+    return {
+        "item_id": item["item_id"],
+        "title": pretty_title(str(item.get("title") or item["item_id"])),
+        "price": price,
+        "currency": currency,
+        "price_text": money(price, currency),
+        "before_text": money(before, currency) if reduced else None,
+        "off": round(100 * (1 - price / before)) if reduced and price and before else None,
+        "stock": stock,
+        "sold_out": stock == 0,
+        "few_left": stock if stock is not None and 0 < stock <= LOW_STOCK else None,
+        "image": safe_image(item),
+        "drawing": drawing_of(item),
+        "href": links.item(item["item_id"]),
+    }
+
+
+def plain(value: Any) -> Any:
+    """A part of a document as plain JSON values."""
+    return {"level": value.level, "reason": value.reason} if hasattr(value, "level") else value
+
+
+def _query(shelf: Shelf, shopper: Shopper, items: Sequence[str], category: str | None) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "placement": shelf.placement, "n": shelf.size, "items": list(items), **shopper.identity, **shopper.consent,
+    }  # fmt: skip
+    if shelf.strategy:
+        asked["strategy"] = shelf.strategy
+    if category:
+        quoted = category.replace("'", "''")
+        asked["filter"] = f"category = '{quoted}'"
+    return asked
+
+
+def _known_items(api: Api, answer: Document) -> dict[str, Document]:
+    """Items of an answer and those that its reasons name, by id, in one read."""
+    named = [entry["item_id"] for entry in answer["items"]]
+    named += [
+        reason["item_id"] for entry in answer["items"] for reason in entry["reasons"] if reason["item_id"]
+    ]
+    ids = list(dict.fromkeys(named))
+    return {item_id: item for item_id, item in zip(ids, api.items(ids), strict=True) if item is not None}
+
+
+def _recommended(
+    links: Links, found: Mapping[str, Document], entry: Document, recommendation_id: str
+) -> dict[str, Any]:
+    card = card_of(links, found[entry["item_id"]])
+    return {
+        **card,
+        "href": links.item(card["item_id"], recommendation_id, entry["position"]),
+        "why": links.why(recommendation_id, card["item_id"]),
+        "position": entry["position"],
+        "score": entry["score"],
+        "sources": list(entry["sources"]),
+        "reason": _reason(entry, found),
+    }
+
+
+def _reason(entry: Document, found: Mapping[str, Document]) -> dict[str, Any]:
+    """The first reason; a product in it is named as the pages name it."""
+    first = next(iter(entry["reasons"]), None)
+    if first is None:
+        return {"code": "none", "text": "", "icon": "sparkles", "item_id": None}
+    text, anchor = first["text"], found.get(first["item_id"] or "")
+    if anchor is not None and anchor.get("title"):
+        text = text.replace(str(anchor["title"]), pretty_title(str(anchor["title"])))
+    icon = REASON_ICONS.get(first["code"], "sparkles")
+    return {"code": first["code"], "text": text, "icon": icon, "item_id": first["item_id"]}
