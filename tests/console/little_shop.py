@@ -93,7 +93,8 @@ class LittleShop:
         ]
         self.answers[recommendation_id] = {
             "recommendation_id": recommendation_id, "answered_at": NOW.isoformat(), "placement": query["placement"],
-            "strategy": strategy, "release": "r-3f9c1d07", "rules": ["xmas-lights"], "missing": {"session": "no visit yet"},
+            "strategy": strategy, "release": "r-3f9c1d07", "rules": ["xmas-lights"],
+            "missing": {"session": "no visit yet"},
             "degraded": None, "items": [_explained(row, position) for position, row in enumerate(scored, 1)],
         }  # fmt: skip
         return {
@@ -117,10 +118,18 @@ class LittleShop:
         if recommendation_id not in self.answers:
             raise NotFound("recommendation", recommendation_id)
         told = dict(self.answers[recommendation_id])
-        if item_id is not None:
-            known = item_id in self.stock
-            told["why_not"] = {"item_id": item_id, "reason": "in_cart" if known else "unknown item"}
+        shown = [item["item_id"] for item in told["items"]]
+        told["left_out"] = [
+            self._left_out(code, "considered, but others scored higher") for code in ("22720", "21212")
+        ]
+        if item_id is not None and item_id not in shown:
+            told["why_not"] = self._left_out(item_id, "in the cart already")
         return told
+
+    def _left_out(self, item_id: str, text: str) -> dict[str, str]:
+        if item_id not in self.stock:
+            return {"item_id": item_id, "title": "", "reason": "unknown", "text": "not in the catalogue"}
+        return {"item_id": item_id, "title": self.stock[item_id]["title"], "reason": "some", "text": text}
 
     def items(self, item_ids: Sequence[str]) -> list[dict[str, Any] | None]:
         return [self.stock.get(item_id) for item_id in item_ids]
@@ -232,7 +241,10 @@ def _explained(row: Mapping[str, Any], position: int) -> dict[str, Any]:
         ("item__price__log", 5.42, -0.06), ("item__purchase__trend__7d_30d", 1.8, 0.05),
     ]  # fmt: skip
     base = row["score"] - sum(part for _, _, part in parts) - 0.04
-    features = [{"name": name, "value": value, "contribution": part} for name, value, part in parts]
+    features = [
+        {"name": name, "meaning": "in words", "value": value, "contribution": part}
+        for name, value, part in parts
+    ]
     return {
         "item_id": row["item_id"], "position": position, "score": row["score"], "propensity": 1.0,
         "sources": dict(row["said"]), "base": base, "features": features,

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from shelfwise.console._api import Api, Document
-from shelfwise.console._looks import money, pretty_title
+from shelfwise.console._looks import money
 from shelfwise.console._shelves import SHELVES, Links, card_of, fill_shelf
 from shelfwise.console._shopper import Shopper
-from shelfwise.console._why import FAULTS, panel
+from shelfwise.console._why import panel
 from shelfwise.domain import NotFound
 
 PAGE_SIZE = 24
 N_PEOPLE = 12
 N_LINES = 8  # of a person's past
-MAX_WHY_NOT = 3  # products whose absence a panel explains unasked: each costs one more look at the candidates
 
 # What a person did of their own will; what they were merely shown says little of them.
 _DEEDS: Mapping[str, str] = {
@@ -137,37 +136,20 @@ class Pages:
 
     def why(self, ask: Ask, recommendation_id: str, item_id: str) -> dict[str, Any]:
         """Why an item is in an answer, and why others are not. Raises NotFound."""
-        explanation = self._api.explanation(recommendation_id)
+        asked = ask.value("ask").strip()
+        explanation = self._api.explanation(recommendation_id, asked or None)
         told = panel(explanation, item_id)
         if told is None:
             raise NotFound("item in this answer", item_id)
         card = card_of(self._links, self._item(item_id))
-        asked = ask.value("ask").strip()
         return {
             "page": "why",
             "title": f"Why {card['title']}?",
             "item": card,
             "why": told,
             "asked": asked,
-            "left_out": self._left_out(
-                recommendation_id, explanation, [asked] if asked else ask.shopper.cart_ids
-            ),
             "again": self._links.why(recommendation_id, item_id),
         }
-
-    def _left_out(
-        self, recommendation_id: str, explanation: Document, ids: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        shown = {item["item_id"] for item in explanation["items"]}
-        asked = [item_id for item_id in ids if item_id not in shown][:MAX_WHY_NOT]
-        return [
-            {
-                "item_id": item_id,
-                "title": pretty_title(str(item["title"])) if item else item_id,
-                "reason": _fault(self._api.explanation(recommendation_id, item_id).get("why_not") or {}),
-            }
-            for item_id, item in zip(asked, self._api.items(asked), strict=True)
-        ]
 
     def _shelves(
         self, ask: Ask, names: Sequence[str], *, items: Sequence[str] = (), category: str | None = None
@@ -234,13 +216,6 @@ class Pages:
 
 
 PageMaker = Callable[[Ask], dict[str, Any]]
-
-
-def _fault(why_not: Document) -> str:
-    reason = str(why_not.get("reason") or "it is in the answer")
-    if reason.startswith("rule:"):
-        return f"rule {reason.removeprefix('rule:')}"
-    return FAULTS.get(reason, reason)
 
 
 def _facts(item: Document) -> list[tuple[str, str]]:

@@ -106,7 +106,7 @@ def fill_shelf(
         "placement": shelf.placement,
         "recommendation_id": answer["recommendation_id"],
         "release": answer["release"],
-        "degraded": plain(answer["degraded"]),
+        "degraded": answer["degraded"],
         "cards": cards,
         "again": links.shelf(name, items, category),
     }
@@ -132,11 +132,6 @@ def card_of(links: Links, item: Document) -> dict[str, Any]:
         "drawing": drawing_of(item),
         "href": links.item(item["item_id"]),
     }
-
-
-def plain(value: Any) -> Any:
-    """A part of a document as plain JSON values."""
-    return {"level": value.level, "reason": value.reason} if hasattr(value, "level") else value
 
 
 def _query(shelf: Shelf, shopper: Shopper, items: Sequence[str], category: str | None) -> dict[str, Any]:

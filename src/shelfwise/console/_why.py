@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
+from shelfwise.console._looks import pretty_title
 from shelfwise.domain import SOURCES
 
 Document = Mapping[str, Any]
+N_LEFT_OUT = 6
 
 SOURCE_NAMES: Mapping[str, str] = {
     "collaborative": "Shoppers like you",
@@ -24,23 +27,6 @@ SOURCE_NOTES: Mapping[str, str] = {
     "complements": "what lands in the same basket",
     "trending": "what sells now, more than usual",
     "buy_again": "what this shopper buys at a rhythm of their own",
-}
-FAULTS: Mapping[str, str] = {
-    "out_of_stock": "out of stock",
-    "hidden": "hidden by the shop",
-    "not_yet_available": "not on sale yet",
-    "no_longer_available": "no longer on sale",
-    "region": "not sold in the shopper's country",
-    "age": "for adults, and the shopper's age is not known",
-    "in_cart": "in the cart already",
-    "looked_at": "it is the product being looked at",
-    "excluded": "the page asked to leave it out",
-    "already_bought": "bought before, and this place shows new things only",
-    "filter": "it does not fit the page's filter",
-    "ranked_lower": "it was considered, and others scored higher",
-    "not_proposed": "no source proposed it for this shopper",
-    "unknown": "not in the catalogue that answers now",
-    "unknown item": "not in the catalogue",
 }
 _ENTITIES: Mapping[str, str] = {
     "item": "This product", "user": "This shopper", "session": "This visit", "user_item": "Shopper and product",
@@ -78,12 +64,20 @@ def panel(explanation: Document, item_id: str) -> dict[str, Any] | None:
         "sources": sources_of(item, explanation["items"], explanation.get("missing") or {}),
         "features": features_of(item),
         "rules": list(explanation.get("rules") or ()),
+        "left_out": [_left_out(one) for one in list(explanation.get("left_out") or ())[:N_LEFT_OUT]],
+        "why_not": _left_out(explanation["why_not"]) if explanation.get("why_not") else None,
         "degraded": explanation.get("degraded"),
         "answered_at": explanation["answered_at"],
         "placement": explanation["placement"],
         "strategy": explanation["strategy"],
         "release": explanation["release"],
     }
+
+
+def _left_out(one: Document) -> dict[str, str]:
+    """An item that is not in the answer, and why."""
+    title = pretty_title(str(one.get("title") or one["item_id"]))
+    return {"item_id": str(one["item_id"]), "title": title, "text": str(one.get("text") or one["reason"])}
 
 
 def sources_of(
@@ -109,19 +103,20 @@ def features_of(item: Document) -> dict[str, Any] | None:
     if not told or base is None:
         return None
     total = base + sum(feature["contribution"] for feature in told)
-    rest = item["score"] - total if item.get("score") is not None else 0.0
+    score = item["score"] if item.get("score") is not None else total
     largest = max(abs(feature["contribution"]) for feature in told) or 1.0
     rows = [
         {
             "name": feature["name"],
             "title": feature_title(feature["name"]),
+            "meaning": feature.get("meaning") or "",
             "value": number(feature["value"]),
             "contribution": feature["contribution"],
             "share": feature["contribution"] / largest,
         }
         for feature in told
     ]
-    return {"rows": rows, "base": base, "rest": rest, "score": item.get("score")}
+    return {"rows": rows, "base": base, "rest": score - total, "score": score}
 
 
 def feature_title(name: str) -> str:
@@ -146,7 +141,7 @@ def _words(parts: Sequence[str]) -> str:
 
 def number(value: float | None) -> str:
     """A value as people read it."""
-    if value is None:
+    if value is None or not isfinite(value):
         return "unknown"
     if value == int(value) and abs(value) < 1e6:
         return f"{int(value):,}"
