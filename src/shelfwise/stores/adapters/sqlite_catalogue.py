@@ -95,7 +95,9 @@ class SqliteCatalogue:
 
     def since(self, generation: int) -> list[StoredItem]:
         """Items that changed after a generation, by row. ``since(0)`` is the whole catalogue."""
-        return self._select("WHERE generation > ? ORDER BY row", generation)
+        if generation <= 0:
+            return self._select("ORDER BY row")
+        return self._select("WHERE generation > ? ORDER BY +row", generation)  # +: by the index, not by rows
 
     def generation(self) -> int:
         """Grows with each applied batch that changed something."""
