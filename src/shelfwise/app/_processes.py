@@ -1,0 +1,294 @@
+"""The supervisor of ``shelfwise serve``: one keeper, W workers, a listening socket that outlives each of them.
+
+It opens no store and loads no kernel: every process it starts is a fresh interpreter. A process that dies is started
+again for ever; at once if it had lived for a while, else after a pause that grows to some seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shelfwise.app._layout import Layout
+from shelfwise.app.settings import ENV_PREFIX, load_settings
+from shelfwise.domain import StoreUnavailable
+
+log = logging.getLogger("shelfwise.serve")
+
+TARGET = "shelfwise.app._worker:make_worker"
+
+_BACKLOG = 1024
+_YOUNG_S = 5.0  # who dies younger is started again only after a pause
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_LOOK_S = 0.2
+_WORKERS_DRAIN_S, _DRAIN_S = 6.0, 10.0  # of a stop: for the workers; for all
+
+
+@dataclass(slots=True)
+class Child:
+    """One process and its restarts."""
+
+    name: str
+    command: list[str]
+    fds: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    ready_from: int = -1  # the end of the pipe where it says that it is ready
+    ready: bool = False
+    started_at: float = 0.0
+    pause_s: float = 0.0
+    restarts: int = 0
+    due_at: float = field(default_factory=time.monotonic)
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """A fresh interpreter. It shares our process group, so it must leave Ctrl-C to us; SIGTERM is its sign."""
+        reader, writer = os.pipe()
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [*self.command, "--ready-fd", str(writer)],
+            pass_fds=(*self.fds, writer),
+            env=dict(environment),
+        )
+        os.close(writer)
+        self.ready_from, self.ready, self.started_at = reader, False, time.monotonic()
+
+    def look(self) -> None:
+        """Notice that it is ready, or that it died."""
+        if self.process is None:
+            return
+        if self.ready_from >= 0 and select.select([self.ready_from], [], [], 0)[0]:
+            self.ready = os.read(self.ready_from, 1) == b"1"
+            self._forget_pipe()
+        if self.process.poll() is not None:
+            self._died(self.process.returncode)
+
+    def _died(self, code: int) -> None:
+        now = time.monotonic()
+        young = now - self.started_at < _YOUNG_S
+        self.pause_s = min(max(2 * self.pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S) if young else 0.0
+        self.due_at = now + self.pause_s
+        self.restarts += 1
+        self.process, self.ready = None, False
+        self._forget_pipe()
+        log.warning("process.died", extra={"process": self.name, "code": code, "again_in_s": self.pause_s})
+
+    def _forget_pipe(self) -> None:
+        if self.ready_from >= 0:
+            os.close(self.ready_from)
+            self.ready_from = -1
+
+
+class Supervisor:
+    """Starts, watches, restarts and stops the processes of one server."""
+
+    def __init__(self, layout: Layout, host: str, port: int, workers: int, *, target: str = TARGET) -> None:
+        self._layout = layout
+        self._listener = listen(host, port)
+        self.address = _address(host, self._listener.getsockname()[1])
+        self._environment = child_environment(host, self._listener.getsockname()[1], workers)
+        self.keeper = Child("keeper", _python("_keeper_main", layout.folder))
+        fd = self._listener.fileno()
+        self.workers = [
+            Child(
+                f"worker-{number}",
+                [
+                    *_python("_worker_main", layout.folder),
+                    "--worker",
+                    str(number),
+                    "--fd",
+                    str(fd),
+                    "--target",
+                    target,
+                ],
+                (fd,),
+            )
+            for number in range(workers)
+        ]
+        self._stopping = False
+
+    @property
+    def children(self) -> list[Child]:
+        """The keeper first."""
+        return [self.keeper, *self.workers]
+
+    @property
+    def is_ready(self) -> bool:
+        """True while the keeper and all workers have said so."""
+        return all(child.ready for child in self.children)
+
+    def step(self) -> None:
+        """Look after every process once."""
+        for child in self.children:
+            child.look()
+            if child.process is None and time.monotonic() >= child.due_at and not self._stopping:
+                child.start(self._environment)
+                self._note()
+
+    def run(self, ready: Any = None) -> None:
+        """Until ``stop`` is called. ``ready`` is called when all processes answer for the first time."""
+        told = False
+        while not self._stopping:
+            self.step()
+            if not told and self.is_ready:
+                told = True
+                if ready is not None:
+                    ready()
+            self._wait()
+        self._stop_all()
+
+    def stop(self) -> None:
+        """Let ``run`` end: workers finish what is in flight, then the keeper folds what it accepted."""
+        self._stopping = True
+
+    def _wait(self) -> None:
+        """Until a process says something or dies, or a while has passed."""
+        pipes = [child.ready_from for child in self.children if child.ready_from >= 0]
+        select.select([*pipes, _wake_from()], [], [], _LOOK_S)
+        _drain_wakes()
+
+    def _stop_all(self) -> None:
+        until = time.monotonic() + _DRAIN_S
+        self._listener.close()
+        _stop(self.workers, time.monotonic() + _WORKERS_DRAIN_S)
+        _stop([self.keeper], until)
+        self._processes_file.unlink(missing_ok=True)
+
+    @property
+    def _processes_file(self) -> Path:
+        return self._layout.live / "processes.json"
+
+    def _note(self) -> None:
+        """Who runs, for ``/metrics``."""
+        alive = {child.name: child.process.pid for child in self.children if child.process is not None}
+        beside = self._processes_file.with_suffix(".tmp")
+        beside.write_text(json.dumps({"supervisor": os.getpid(), **alive}))
+        beside.replace(self._processes_file)
+
+
+def serve(
+    folder: Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    target: str = TARGET,
+    since: float | None = None,
+) -> int:
+    """Serve the shop until SIGTERM or Ctrl-C; the exit code. Prints ``ready URL seconds=S`` once all answer."""
+    started = time.monotonic() if since is None else since
+    layout = Layout(folder).require()
+    settings = load_settings(layout.folder, overrides=overrides).serve
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
+    layout.make()
+    supervisor = Supervisor(layout, settings.host, settings.port, settings.workers, target=target)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop())
+    _wake_on_signals()
+
+    def ready() -> None:
+        print(f"ready {supervisor.address} seconds={time.monotonic() - started:.1f}", flush=True)
+
+    supervisor.run(ready)
+    return 0
+
+
+def process_seconds(layout: Layout) -> dict[str, float]:
+    """CPU seconds of each process of the running server, by its name; empty where the system does not tell."""
+    try:
+        processes: dict[str, int] = json.loads((layout.live / "processes.json").read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+    found = {name: _cpu_seconds(pid) for name, pid in processes.items()}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
+
+
+def process_gauges(layout: Layout) -> dict[str, float]:
+    """The same as metrics: ``shelfwise_keeper_cpu_seconds`` and so on."""
+    seconds = process_seconds(layout)
+    return {f"shelfwise_{name.replace('-', '_')}_cpu_seconds": value for name, value in seconds.items()}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket that all workers share. Raises StoreUnavailable if the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as trouble:
+        listener.close()
+        raise StoreUnavailable(f"address {host}:{port} cannot be listened at ({trouble})") from trouble
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    listener.set_inheritable(True)
+    return listener
+
+
+def child_environment(host: str, port: int, workers: int) -> dict[str, str]:
+    """Flags of the command line as the children see them: through the environment, like any setting."""
+    given = {"HOST": json.dumps(host), "PORT": str(port), "WORKERS": str(workers)}
+    return {**os.environ, **{f"{ENV_PREFIX}SERVE__{key}": value for key, value in given.items()}}
+
+
+def _python(module: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", f"shelfwise.app.{module}", str(folder)]
+
+
+def _stop(children: Sequence[Child], until: float) -> None:
+    """SIGTERM, wait, SIGKILL."""
+    running = [child.process for child in children if child.process is not None]
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# A signal (of a child's death, of a stop) ends the wait: the interpreter writes it to this pipe.
+_wakes: list[int] = []
+
+
+def _wake_on_signals() -> None:
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(_wake_pipe()[1], warn_on_full_buffer=False)
+
+
+def _wake_pipe() -> list[int]:
+    if not _wakes:
+        _wakes.extend(os.pipe())
+        for end in _wakes:
+            os.set_blocking(end, False)
+    return _wakes
+
+
+def _wake_from() -> int:
+    return _wake_pipe()[0]
+
+
+def _drain_wakes() -> None:
+    try:
+        os.read(_wake_from(), 4096)
+    except BlockingIOError:
+        return

@@ -1,0 +1,129 @@
+"""A worker's process: ``python -m shelfwise.app._worker_main SHOP --worker N --fd SOCKET --target module:maker``.
+
+One granian in this process, on an event loop of our own, at the listening socket that it inherits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import importlib
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.net import SocketHolder
+from granian.server.embed import Server
+
+from shelfwise.app._keeper_main import tell_ready
+from shelfwise.domain import StoreUnavailable
+
+_STORES_WAIT_S = 60.0  # the keeper of a new shop makes the stores first
+_BACKLOG = 1024
+_LOOK_S = 0.5  # how often it is looked whether the parent lives
+
+
+def main() -> int:
+    """Answer until SIGTERM, or until the process that started it is gone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("shop", type=Path)
+    parser.add_argument("--worker", type=int, required=True)
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--ready-fd", type=int, default=-1)
+    options = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO, format=f"%(asctime)s worker-{options.worker} %(levelname)s %(message)s"
+    )
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = made(options.target, options.shop, options.worker)
+    _call(app, "__rsgi_init__", loop)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays; the collector need not look at it again
+    loop.run_until_complete(serve(app, options.fd, options.ready_fd))
+    _call(app, "__rsgi_del__", loop)
+    return 0
+
+
+async def serve(app: Any, fd: int, ready_fd: int) -> None:
+    """Take requests until told to stop; those in flight are finished."""
+    server = InheritedServer(app, fd)
+    loop = asyncio.get_running_loop()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us says when
+    loop.add_signal_handler(signal.SIGTERM, server.stop)
+    running = loop.create_task(server.serve())
+    watching = loop.create_task(_stop_with_parent(server))
+    await asyncio.sleep(0)
+    loop.call_later(0.01, tell_ready, ready_fd)
+    await running
+    watching.cancel()
+
+
+class InheritedServer(Server):  # type: ignore[misc]
+    """Granian at a socket that is already bound, so that connections wait in it while a worker is replaced."""
+
+    def __init__(self, app: Any, fd: int) -> None:
+        super().__init__(
+            _Entry(app),
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=10_000),
+            websockets=False,
+            backlog=_BACKLOG,
+            log_enabled=False,
+        )
+        self._inherited = fd
+
+    def _init_shared_socket(self) -> None:
+        self._ssp, self._sfd = None, self._inherited
+        self._shd = SocketHolder(self._inherited, False, _BACKLOG)
+
+
+class _Entry:
+    """Only the callable: start and stop of the application happen outside the running loop."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        await self._app.__rsgi__(scope, protocol)
+
+
+def made(target: str, shop: Path, worker: int) -> Any:
+    """The application, once there are stores to open. Raises StoreUnavailable."""
+    module, _, name = target.partition(":")
+    make = getattr(importlib.import_module(module), name)
+    until = time.monotonic() + _STORES_WAIT_S
+    while True:
+        try:
+            return make(shop, worker)
+        except StoreUnavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+async def _stop_with_parent(server: Server) -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(_LOOK_S)
+    server.stop()
+
+
+def _call(app: Any, name: str, loop: asyncio.AbstractEventLoop) -> None:
+    hook = getattr(app, name, None)
+    if hook is not None:
+        hook(loop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
