@@ -45,6 +45,7 @@ def test_an_empty_lake_breaks_nothing(tmp_path: Path) -> None:
     pq.write_table(event_lines([], row_of), tmp_path / "none.parquet")
     with DuckDB() as engine:
         assert check(engine, [str(tmp_path / "none.parquet")], as_of_us=NOW) == []
+        assert check(engine, [], as_of_us=NOW) == []
 
 
 @pytest.mark.parametrize(

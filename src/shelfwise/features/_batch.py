@@ -15,6 +15,7 @@ from shelfwise.features._buckets import ENDS, shop_name
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
 from shelfwise.features._features import FEATURES, ITEM_ROLLING
+from shelfwise.features._lake import EVENT_LINES
 from shelfwise.features._sql import View, listed
 from shelfwise.features._sql_items import ITEM_VIEWS
 from shelfwise.features._sql_people import PERSON_VIEWS, features_view
@@ -32,8 +33,11 @@ ASKED = pa.schema(
 
 
 def read_events(engine: Engine, files: Sequence[str], *, origins: Sequence[str] = ("real",)) -> None:
-    """Give the engine the view ``event_lines``: bots and other origins (tests, simulations) left out."""
-    engine.read("lake", list(files))
+    """Give the engine the view ``event_lines``: bots and other origins (tests, simulations) left out.
+
+    No files at all, as a lake has before its first event, are no events.
+    """
+    engine.read("lake", list(files) or EVENT_LINES.empty_table())
     wanted = ", ".join("'" + origin.replace("'", "''") + "'" for origin in origins)
     engine.write("event_lines", f"SELECT {listed(_READ)} FROM lake WHERE NOT bot AND origin IN ({wanted})")
 

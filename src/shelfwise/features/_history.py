@@ -53,8 +53,10 @@ def history_lines(
     each = list(chain.from_iterable(event.lines or _NO_ITEM for event in events))
     lines = np.empty(len(each), LINE)
     lines["at_us"] = _column(np.int64, [event.occurred_us for event in events])[owner]
-    lines["event_hash"] = _column(np.int64, [event_hash(event.event_id) for event in events])[owner]
-    lines["order_hash"] = _column(np.int64, [event_hash(e.order_id or e.event_id) for e in events])[owner]
+    hashes = [event_hash(event.event_id) for event in events]
+    orders = [event_hash(e.order_id) if e.order_id else own for e, own in zip(events, hashes, strict=True)]
+    lines["event_hash"] = _column(np.int64, hashes)[owner]
+    lines["order_hash"] = _column(np.int64, orders)[owner]
     lines["event"] = _column(np.uint8, [EVENT_CODES[event.event] for event in events])[owner]
     lines["device"] = _column(np.uint8, [device_code(event.context.device) for event in events])[owner]
     lines["line"] = np.arange(len(each)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
