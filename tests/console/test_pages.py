@@ -242,6 +242,20 @@ def test_a_shop_that_cannot_answer_says_so_and_when(trouble: Exception) -> None:
     assert str(trouble) in page.body.decode()
 
 
+def test_a_shelf_never_promises_what_a_simpler_answer_does_not_keep() -> None:
+    class Simpler(LittleShop):
+        def recommend(self, query: Any) -> Any:
+            return {**super().recommend(query), "degraded": {"level": "trending", "reason": "no time left"}}
+
+    shelves = {shelf["name"]: shelf for shelf in twin("/shop/", Simpler())["shelves"]}
+    assert shelves["buy_again"]["cards"] == []
+    assert shelves["for_you"]["title"] == "For you"
+    shelves = {shelf["name"]: shelf for shelf in twin("/shop/item/22423", Simpler())["shelves"]}
+    assert shelves["together"]["cards"] == []
+    assert shelves["similar"]["title"] == "You may also like"
+    assert "simpler answer: trending" in get("/shop/", Simpler()).body.decode()
+
+
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
 

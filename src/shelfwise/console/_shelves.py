@@ -31,18 +31,20 @@ class Shelf:
     size: int
     wide: bool = False  # a grid of rows rather than one row
     newcomer_note: str = ""  # for visitors of whom nothing is known
+    simpler: str | None = None  # title where the shop answered with less than asked for; '': no shelf then
 
 
+LIKE = "You may also like"
 SHELVES: Mapping[str, Shelf] = {
     "for_you": Shelf(
         "For you", "From what you bought, looked at and put in your cart", "home", None, 12, wide=True,
         newcomer_note="What sells now. Look at a few things and watch this change",
     ),
     "trending": Shelf("Trending now", "Selling more than usual, right now", "trending", "trending", 6),
-    "buy_again": Shelf("Buy again", "You come back for these", "buy_again", "buy_again", 6),
-    "together": Shelf("Often bought together", "What lands in the same basket", "product", "complements", 6),
-    "similar": Shelf("Similar", "Alike in name, kind and look", "product", "similar", 6),
-    "complete": Shelf("Complete your order", "Goes with what is in your cart", "cart", "complements", 6),
+    "buy_again": Shelf("Buy again", "You come back for these", "buy_again", "buy_again", 6, simpler=""),
+    "together": Shelf("Often bought together", "What lands in the same basket", "product", "complements", 6, simpler=""),
+    "similar": Shelf("Similar", "Alike in name, kind and look", "product", "similar", 6, simpler=LIKE),
+    "complete": Shelf("Complete your order", "Goes with what is in your cart", "cart", "complements", 6, simpler=LIKE),
     "in_category": Shelf("Trending here", "Selling more than usual in this department", "category", "trending", 6),
 }  # fmt: skip
 
@@ -97,19 +99,27 @@ def fill_shelf(
         for entry in answer["items"]
         if found.get(entry["item_id"])
     ]
-    newcomer = shelf.newcomer_note and all(card["reason"]["icon"] == "trending-up" for card in cards)
+    title, note = _heading(shelf, cards, simpler=answer["degraded"] is not None)
     return {
         "name": name,
-        "title": shelf.title,
-        "note": shelf.newcomer_note if newcomer else shelf.note,
+        "title": title,
+        "note": note,
         "wide": shelf.wide,
         "placement": shelf.placement,
         "recommendation_id": answer["recommendation_id"],
         "release": answer["release"],
         "degraded": answer["degraded"],
-        "cards": cards,
+        "cards": cards if title else [],
         "again": links.shelf(name, items, category),
     }
+
+
+def _heading(shelf: Shelf, cards: Sequence[Mapping[str, Any]], *, simpler: bool) -> tuple[str, str]:
+    """Title and note that hold for what is shown: a shelf must not promise what a simpler answer does not keep."""
+    if simpler and shelf.simpler is not None:
+        return shelf.simpler, ""
+    newcomer = shelf.newcomer_note and all(card["reason"]["icon"] == "trending-up" for card in cards)
+    return shelf.title, shelf.newcomer_note if newcomer else shelf.note
 
 
 def card_of(links: Links, item: Document) -> dict[str, Any]:

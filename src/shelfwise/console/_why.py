@@ -116,7 +116,7 @@ def features_of(item: Document) -> dict[str, Any] | None:
         }
         for feature in told
     ]
-    return {"rows": rows, "base": base, "rest": score - total, "score": score}
+    return {"rows": rows, "base": base, "rest": round(score - total, 6) + 0.0, "score": score}
 
 
 def feature_title(name: str) -> str:

@@ -19,7 +19,9 @@
       context: { device, ...(placement ? { placement } : {}) }, ...more,
     };
     const answer = await fetch("/v1/events", { method: "POST", keepalive: true, headers, body: JSON.stringify(message) });
-    if (!answer.ok) throw new Error(`events answered ${answer.status}`);
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(`events answered ${answer.status}: ${told.detail}`);
+    for (const { field, rule } of told.rejected ?? []) throw new Error(`event rejected: ${field}; expected ${rule}`);
   }
 
   const quietly = (promise) => promise.catch((trouble) => console.warn(String(trouble)));
