@@ -46,7 +46,7 @@ def frame(message: Any) -> bytes:
     return body
 
 
-def frames(buffer: bytearray) -> Iterator[memoryview]:
+def frames(buffer: bytearray) -> Iterator[bytes]:
     """Whole messages at the head of ``buffer``; they are cut off it once the iterator is used up."""
     start, end = 0, len(buffer)
     with memoryview(buffer) as view:
@@ -57,7 +57,7 @@ def frames(buffer: bytearray) -> Iterator[memoryview]:
             if end - start - _LENGTH.size < size:
                 break
             start += _LENGTH.size + size
-            yield view[start - size : start]
+            yield bytes(view[start - size : start])
     if start:
         del buffer[:start]
 

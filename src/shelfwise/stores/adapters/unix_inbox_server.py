@@ -185,7 +185,7 @@ class _Peer:
                 raise ConnectionError("hung up")
             self._came += data
             got += len(data)
-        return [_decode_request(bytes(body)) for body in frames(self._came)]
+        return [_decode_request(body) for body in frames(self._came)]
 
     def send(self, data: bytes) -> None:
         if self.gone:
