@@ -42,7 +42,9 @@ SHELVES: Mapping[str, Shelf] = {
     ),
     "trending": Shelf("Trending now", "Selling more than usual, right now", "trending", "trending", 6),
     "buy_again": Shelf("Buy again", "You come back for these", "buy_again", "buy_again", 6, simpler=""),
-    "together": Shelf("Often bought together", "What lands in the same basket", "product", "complements", 6, simpler=""),
+    "together": Shelf(
+        "Often bought together", "What lands in the same basket", "product", "complements", 6, simpler="",
+    ),
     "similar": Shelf("Similar", "Alike in name, kind and look", "product", "similar", 6, simpler=LIKE),
     "complete": Shelf("Complete your order", "Goes with what is in your cart", "cart", "complements", 6, simpler=LIKE),
     "in_category": Shelf("Trending here", "Selling more than usual in this department", "category", "trending", 6),
