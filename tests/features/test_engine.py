@@ -39,6 +39,12 @@ class EngineContract:
             engine.write("made", text)
         assert engine.run("SELECT * FROM made").to_pydict() == {"two": [2]}
 
+    def test_files_and_tables_replace_one_another(self, engine: Engine, tmp_path: Path) -> None:
+        pq.write_table(NUMBERS, tmp_path / "numbers.parquet")
+        for source, rows in (([str(tmp_path / "numbers.parquet")], 3), (NUMBERS.slice(0, 1), 1)) * 2:
+            engine.read("numbers", source)
+            assert engine.run("SELECT n FROM numbers").num_rows == rows
+
     def test_a_missing_file_is_unavailable(self, engine: Engine, tmp_path: Path) -> None:
         def read_and_run() -> None:  # an engine may notice at either
             engine.read("numbers", [str(tmp_path / "gone.parquet")])

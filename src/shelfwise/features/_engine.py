@@ -63,6 +63,7 @@ class DuckDB:
             }
         )
         self._database.execute("SET TimeZone = 'UTC'")
+        self._kinds: dict[str, str] = {}
 
     def read(self, name: str, source: Sequence[str] | pa.Table) -> None:
         """See ``Engine``."""
@@ -73,11 +74,11 @@ class DuckDB:
             return
         files = ", ".join(f"'{_quoted(file)}'" for file in source)
         query = f"SELECT * FROM read_parquet([{files}], union_by_name = true)"  # noqa: S608 - quoted above
-        self._do(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
+        self._make("VIEW", name, query)
 
     def write(self, name: str, query: str) -> None:
         """See ``Engine``."""
-        self._do(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+        self._make("TABLE", name, query)
 
     def run(self, query: str) -> pa.Table:
         """See ``Engine``."""
@@ -96,6 +97,14 @@ class DuckDB:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
+
+    def _make(self, kind: str, name: str, query: str) -> None:
+        """A view or a table under a name; DuckDB replaces one by its own kind only."""
+        held = self._kinds.get(name, kind)
+        self._do(f"CREATE OR REPLACE TEMP {kind} {name}__next AS {query}")
+        self._do(f"DROP {held} IF EXISTS {name}")
+        self._do(f"ALTER {kind} {name}__next RENAME TO {name}")
+        self._kinds[name] = kind
 
     def _do(self, statement: str) -> None:
         try:
