@@ -39,7 +39,9 @@ def made_shelf(n_items: int) -> Shelf:
     titles = tuple(
         f"{colours[row % 7].capitalize()} {kinds[row % N_CLASSES]} No {row // 56}" for row in range(n_items)
     )
-    category = Coded((np.arange(n_items) % N_CLASSES).astype(np.int32), tuple(("Home", kind) for kind in kinds))
+    category = Coded(
+        (np.arange(n_items) % N_CLASSES).astype(np.int32), tuple(("Home", kind) for kind in kinds)
+    )
     brand = Coded((np.arange(n_items) % 13).astype(np.int32), tuple(f"Brand {b}" for b in range(13)))
     nothing = Coded(np.full(n_items, -1, np.int32), ())
     return Shelf(
@@ -56,7 +58,9 @@ def made_history(n_items: int, n_users: int, *, baskets: int = 6, seed: int = 3)
     size = 5
     user = np.repeat(np.arange(n_users), baskets * size)
     order = np.repeat(np.arange(n_users * baskets), size)
-    popular = np.minimum((rng.exponential(n_items / N_CLASSES / 6, len(user))).astype(int), n_items // N_CLASSES - 1)
+    popular = np.minimum(
+        (rng.exponential(n_items / N_CLASSES / 6, len(user))).astype(int), n_items // N_CLASSES - 1
+    )
     item = popular * N_CLASSES + user % N_CLASSES
     at_us = NOW_US - np.repeat(rng.integers(DAY_US, 300 * DAY_US, n_users * baskets), size)
     event = np.where(rng.random(len(user)) < 0.8, PURCHASE, VIEW).astype(np.uint8)
@@ -72,7 +76,9 @@ def made_live(history: Interactions, n_items: int) -> LiveItems:
     counters: dict[str, Any] = {}
     for rolling in ITEM_ROLLING:
         counters[rolling.name] = bought // 2
-        counters["shop__" + rolling.name.removeprefix("item__")] = np.full(n_items, bought.sum() // 2, np.int64)
+        counters["shop__" + rolling.name.removeprefix("item__")] = np.full(
+            n_items, bought.sum() // 2, np.int64
+        )
     none = np.full(n_items, -1, np.int64)
     return LiveItems(
         price_minor=np.full(n_items, 250, np.int64), list_price_minor=none, cost_minor=none,
@@ -108,12 +114,18 @@ def make_release(
     n_items = history.n_items
     folder.mkdir(parents=True)
     ids = pa.array(shelf.item_id[:n_items], pa.string())
-    pq.write_table(pa.table({"row": pa.array(range(n_items), pa.int32()), "item_id": ids}), folder / "items.parquet")
+    pq.write_table(
+        pa.table({"row": pa.array(range(n_items), pa.int32()), "item_id": ids}), folder / "items.parquet"
+    )
     for name in sources:
         fit_source(name, history, shelf, as_of_us=NOW_US).save(folder / "candidates" / name)
     signals = tuple(s for name in sources for s in load_source(name, folder / "candidates" / name).signals)
     needs = feature_names(signals)
-    body = {"needs": needs, "signals": signals, "schema": hashlib.sha256(repr(needs).encode()).hexdigest()[:16]}
+    body = {
+        "needs": needs,
+        "signals": signals,
+        "schema": hashlib.sha256(repr(needs).encode()).hexdigest()[:16],
+    }
     (folder / "features.json").write_text(json.dumps(body))
     (folder / "fitted").mkdir()
     for name, column in fit_features(history, shelf, as_of_us=NOW_US).items():
@@ -121,7 +133,13 @@ def make_release(
     _learn(folder / "rankers" / ranker, ranker, needs, signals, trees)
     best = np.argsort(-np.bincount(history.item, minlength=n_items), kind="stable")[:500]
     np.save(folder / "packed.npy", best.astype(np.int32))
-    settings = {"layout": 1, "ranker": ranker, "sources": list(sources), "pool_size": pool_size, "as_of_us": NOW_US}
+    settings = {
+        "layout": 1,
+        "ranker": ranker,
+        "sources": list(sources),
+        "pool_size": pool_size,
+        "as_of_us": NOW_US,
+    }
     (folder / "settings.json").write_text(json.dumps(settings))
     return folder
 

@@ -112,7 +112,7 @@ def test_best_sellers_are_ordered_by_the_buyers_of_the_week_then_of_the_month() 
         "item__purchase__actors__7d": [0, 2, 2, 0],
         "item__purchase__actors__30d": [9, 2, 5, 0],
     }
-    assert best_sellers(live_of(4, counters)).tolist() == [2, 1, 0, 3]
+    assert best_sellers(live_of(4, counters)).tolist() == [2, 1, 0]  # nobody bought the last one
 
 
 def test_a_shop_that_counted_nothing_has_no_best_sellers() -> None:

@@ -189,9 +189,12 @@ class Pipeline:
         return self.arrange(ask, self._silent(item, proposed, -np.arange(len(item), dtype=np.float32)))
 
     def _popular(self, ask: Ask, size: int, but: NDArray[np.int32]) -> Candidates:
-        """Best sellers that may be shown, other than those of ``but``; the packed list where none are counted."""
-        rows = self.best if len(self.best) else self.release.packed
-        item = self._first_allowed(ask, rows, size, but)
+        """What may be shown but ``but``: best sellers, then the packed list, then whatever there is, newest first."""
+        item = NO_ROWS
+        for rows in (self.best, self.release.packed, np.arange(len(ask.live) - 1, -1, -1, dtype=np.int32)):
+            if len(item) < size:
+                more = self._first_allowed(ask, rows, size - len(item), np.concatenate([but, item]))
+                item = np.concatenate([item, more])
         return unjudged(item, np.full(len(item), _POPULAR, np.uint16))
 
     def _first_allowed(
@@ -220,17 +223,17 @@ class Pipeline:
 
 
 def best_sellers(live: LiveItems) -> NDArray[np.int32]:
-    """All item rows by distinct buyers of the last 7, then 30, then 365 days, then viewers; newest row first on ties.
+    """Item rows that anybody bought or looked at, by buyers of the last 7, then 30, then 365 days, then by viewers.
 
-    Empty if nothing at all is counted: then there is no order to speak of.
+    The newest row goes first on ties. Empty in a shop that has counted nothing.
     """
     n_items = len(live)
     keys = [live.counters[name][:n_items] for name in _BY if name in live.counters]
-    if not keys or not any(key.any() for key in keys):
+    if not keys:
         return NO_ROWS
-    newest = np.arange(n_items, dtype=np.int32)
-    order = np.lexsort(np.stack([-newest, *(-key for key in reversed(keys))]))
-    return order.astype(np.int32)
+    counted = np.flatnonzero(np.stack(keys).any(axis=0)).astype(np.int32)
+    order = np.lexsort(np.stack([-counted, *(-key[counted] for key in reversed(keys))]))
+    return counted[order]
 
 
 _BY = (
