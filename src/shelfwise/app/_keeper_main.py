@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--ready-fd", type=int, default=-1)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     layout = Layout(options.shop)
     lock = wait_for_lock(layout)
     try:

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from shelfwise.app._layout import Layout
-from shelfwise.app.settings import ENV_PREFIX, load_settings
-from shelfwise.domain import StoreUnavailable
+from shelfwise.domain import ShelfwiseError, StoreUnavailable
 
 log = logging.getLogger("shelfwise.serve")
 
@@ -90,12 +89,13 @@ class Child:
 class Supervisor:
     """Starts, watches, restarts and stops the processes of one server."""
 
-    def __init__(self, layout: Layout, host: str, port: int, workers: int, *, target: str = TARGET) -> None:
-        self._layout = layout
+    def __init__(
+        self, layout: Layout, keeper: Child, host: str, port: int, workers: int, *, target: str = TARGET
+    ) -> None:
+        self._layout, self.keeper = layout, keeper
         self._listener = listen(host, port)
         self.address = _address(host, self._listener.getsockname()[1])
         self._environment = child_environment(host, self._listener.getsockname()[1], workers)
-        self.keeper = Child("keeper", _python("_keeper_main", layout.folder))
         fd = self._listener.fileno()
         self.workers = [
             Child(
@@ -184,10 +184,16 @@ def serve(
     """Serve the shop until SIGTERM or Ctrl-C; the exit code. Prints ``ready URL seconds=S`` once all answer."""
     started = time.monotonic() if since is None else since
     layout = Layout(folder).require()
-    settings = load_settings(layout.folder, overrides=overrides).serve
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
     layout.make()
-    supervisor = Supervisor(layout, settings.host, settings.port, settings.workers, target=target)
+    keeper = Child("keeper", _python("_keeper_main", layout.folder))
+    keeper.start(os.environ)  # it takes longest, so it goes first
+    try:
+        host, port, workers = _where(layout, overrides)
+        supervisor = Supervisor(layout, keeper, host, port, workers, target=target)
+    except ShelfwiseError:
+        _stop([keeper], time.monotonic() + _DRAIN_S)
+        raise
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
     _wake_on_signals()
@@ -234,7 +240,14 @@ def listen(host: str, port: int) -> socket.socket:
 def child_environment(host: str, port: int, workers: int) -> dict[str, str]:
     """Flags of the command line as the children see them: through the environment, like any setting."""
     given = {"HOST": json.dumps(host), "PORT": str(port), "WORKERS": str(workers)}
-    return {**os.environ, **{f"{ENV_PREFIX}SERVE__{key}": value for key, value in given.items()}}
+    return {**os.environ, **{f"SHELFWISE__SERVE__{key}": value for key, value in given.items()}}
+
+
+def _where(layout: Layout, overrides: Mapping[str, Any] | None) -> tuple[str, int, int]:
+    from shelfwise.app.settings import load_settings
+
+    settings = load_settings(layout.folder, overrides=overrides).serve
+    return settings.host, settings.port, settings.workers
 
 
 def _python(module: str, folder: Path) -> list[str]:

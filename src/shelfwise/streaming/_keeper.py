@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from shelfwise.domain import DAY_US, Event, InvalidInput, ShelfwiseError, StoreUnavailable
+from shelfwise.domain import DAY_US, Event, EventLine, InvalidInput, ShelfwiseError, StoreUnavailable
 from shelfwise.stores import START, ItemChange, Position, Receipt, Stream
 from shelfwise.streaming._admission import Admission, Batch, digests_of
 from shelfwise.streaming._answers import old_pointers, pointers
@@ -102,6 +102,7 @@ class Keeper:
             stores.state, self._items.row_of, counted_origins=self._settings.counted_origins
         )
         self._folded = START
+        self._warm()
         self._recover()
         self._next_show = self._next_sweep = time.monotonic()
         self.tick()
@@ -295,6 +296,16 @@ class Keeper:
         before_us = self._stores.clock() - self._settings.log_days * DAY_US
         for stream in ("events", "answers", "items"):
             self._stores.log.trim(stream, before_us=before_us)
+
+    def _warm(self) -> None:
+        """Load what is compiled before anybody waits for it."""
+        sample = Event(
+            event_id="", event="purchase", occurred_us=0, received_us=0, user_id="", lines=(EventLine(""),)
+        )
+        (batch,) = self._admission.admit([msgspec.msgpack.encode([sample])])
+        assert isinstance(batch, Batch)
+        self._stores.seen.remember(batch.digests[:0], at_us=0, position=self._stores.seen.position)
+        self._people.fold([sample])
 
     def _recover(self) -> None:
         """Bring everything to where the log ends."""
