@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shelfwise.domain import Answer, StoreUnavailable
+from shelfwise.domain import Answer, InvalidInput, StoreUnavailable
 from shelfwise.serving import Recorder, new_id
 
 
@@ -67,6 +67,25 @@ def test_while_the_keeper_is_away_answers_wait_in_order_and_the_oldest_go_first(
         return inbox.taken, recorder.taken()
 
     assert asyncio.run(scene()) == (["a2", "a3", "a4"], (3, 2))
+
+
+def test_answers_that_the_keeper_refuses_are_lost_and_the_next_go_on() -> None:
+    class Refusing(Inbox):
+        async def submit_async(self, command: str, payload: Any) -> None:
+            if payload[0].recommendation_id == "a1":
+                raise InvalidInput("answers are malformed")
+            await super().submit_async(command, payload)
+
+    async def scene() -> tuple[list[str], tuple[int, int]]:
+        inbox = Refusing()
+        recorder = Recorder(inbox)
+        recorder.record(answer(1))
+        await recorder.flush()
+        recorder.record(answer(2))
+        await recorder.flush()
+        return inbox.taken, recorder.taken()
+
+    assert asyncio.run(scene()) == (["a2"], (1, 1))
 
 
 def test_what_was_counted_is_counted_once() -> None:

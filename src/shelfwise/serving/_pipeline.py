@@ -30,7 +30,7 @@ from shelfwise.reranking import RuleBook
 from shelfwise.serving._ask import NO_FEATURES, NO_HURRY, Ask, Outcome, Pool, attempt
 from shelfwise.serving._record import answer_of, new_id
 from shelfwise.serving._release import Release
-from shelfwise.serving._retrieve import BITS, Found, hear, places_of, retrieve, unjudged
+from shelfwise.serving._retrieve import BITS, SOURCES_UNTIL, Found, hear, places_of, retrieve, unjudged
 
 LATE = 0.75  # share of the budget after which nothing is scored any more: the rest belongs to the fallbacks
 FILTERED_FACTOR = 5  # a request filter drops most of a pool: so many times more is retrieved for it
@@ -81,7 +81,7 @@ class Pipeline:
 
     def retrieve(self, ask: Ask) -> Found:
         """Ask all sources, or the one that the query names. Raises TooLate, NotTrained."""
-        ask.in_time(LATE)
+        ask.in_time(SOURCES_UNTIL)
         release, strategy = self.release, ask.query.strategy
         if not release.sources:
             raise NotTrained("there is no release yet; run: shelfwise train")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-from shelfwise.domain import SOURCES, Answer, Query, Shelf, StoreUnavailable
+from shelfwise.domain import SOURCES, Answer, Query, Shelf, ShelfwiseError, StoreUnavailable
 from shelfwise.serving._ask import Outcome
 from shelfwise.serving._release import Release
 
@@ -68,6 +68,10 @@ class Recorder:
                 self._trim()
                 self._tell(str(trouble))
                 return
+            except ShelfwiseError as trouble:  # the keeper will not have them: trying again would not help
+                self._dropped += len(batch)
+                log.error("answers.refused", extra={"answers": len(batch), "reason": str(trouble)})
+                continue
             self._recorded += len(batch)
             self._away = False
 

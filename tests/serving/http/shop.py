@@ -115,7 +115,7 @@ class HttpShop:
             door.pipeline = Pipeline(
                 release, RuleBook.compile(), shelf, live, best_sellers(live()), keep=door.recorder.record
             )
-            warm(door.pipeline, self.now_us, fully=True)
+            warm(door.pipeline, self.now_us)
         return door
 
     def close(self) -> None:

@@ -256,6 +256,19 @@ def test_a_batch_of_more_than_500_is_refused_whole(served: Served) -> None:
     assert problem["errors"][0]["field"] == "events"
 
 
+def test_segment_calls_are_events_too(served: Served) -> None:
+    call = {
+        "type": "track", "event": "Product Viewed", "messageId": "seg-1", "userId": "ann",
+        "timestamp": "2011-10-30T18:00:00Z", "properties": {"product_id": "i1", "price": 2.55, "currency": "GBP"},
+    }  # fmt: skip
+    assert served.post("/v1/segment", call).json()["accepted"] == 1
+    assert served.post("/v1/segment", {"batch": [call]}).json()["duplicates"] == 1
+    assert (
+        served.post("/v1/segment", {"type": "page", "messageId": "seg-2", "userId": "ann"}).status_code == 202
+    )
+    is_problem(served.post("/v1/segment", [1]), 422)
+
+
 def test_an_event_changes_the_next_answer(served: Served) -> None:
     assert "i0" in ids(ask(served, user_id="quick", placement="new", n=30))
     event = an_event("q-1", event="purchase", user_id="quick", items=[{"item_id": "i0"}])

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from shelfwise.domain import ShelfwiseError
@@ -55,7 +56,8 @@ class App:
         """Load before the first request is taken, then keep in step."""
         sys.setswitchinterval(SWITCH_S)
         self.keeping.catch_up()
-        self._tasks = [loop.create_task(self.keeping.run()), loop.create_task(self.door.recorder.run())]
+        background = {"keeping": self.keeping.run, "recorder": self.door.recorder.run}
+        self._tasks = [loop.create_task(_for_ever(name, run)) for name, run in background.items()]
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand over the last answers. An embedded loop still runs, and hands them over in its own time."""
@@ -198,6 +200,16 @@ class App:
 def make_app(door: Door) -> App:
     """The application of one worker."""
     return App(door)
+
+
+async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Start a background task again after whatever ended it: a worker that stopped keeping in step is worse."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("background.failed", extra={"task": name})
+        await asyncio.sleep(1.0)
 
 
 async def _chunks(protocol: Any) -> bytes:

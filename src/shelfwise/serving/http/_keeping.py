@@ -91,12 +91,13 @@ class Keeping:
         """
         door, old = self._door, self._door.pipeline
         shelf = door.shelf_reader.shelf() if old is None or "catalogue" in changed else old.shelf
-        book = self._book() if old is None or "rules" in changed else old.book
+        book = self._book(old if "rules" not in changed else None, shelf)
         release, trouble = self._release(shelf, old)
         view = door.live.view
         best = old.best if old is not None else best_sellers(view())
         pipeline = Pipeline(release, book, shelf, view, best, keep=door.recorder.record)
-        warm(pipeline, door.clock(), fully=old is None or release is not old.release)
+        if old is None or release is not old.release:
+            warm(pipeline, door.clock())
         door.pipeline = pipeline
         if trouble is not None:
             raise trouble
@@ -114,8 +115,12 @@ class Keeping:
         except ShelfwiseError as trouble:
             return in_force, trouble
 
-    def _book(self) -> RuleBook:
-        return RuleBook.compile(self._rules(), self._door.clock(), settings=self._door.arrange)
+    def _book(self, old: Pipeline | None, shelf: Shelf) -> RuleBook:
+        """A book remembers what it decided for one shelf, so another shelf gets a book of its own."""
+        if old is not None and shelf is old.shelf:
+            return old.book
+        rules = old.book.rules if old is not None else self._rules()
+        return RuleBook.compile(rules, self._door.clock(), settings=self._door.arrange)
 
     def _rules(self) -> list[Rule]:
         """All rules that make sense; one that does not (of another version, say) is told and left out."""
@@ -130,12 +135,11 @@ class Keeping:
         return rules
 
 
-def warm(pipeline: Pipeline, now_us: int, *, fully: bool) -> None:
-    """Load kernels, touch pages and fill tables before the first shopper does."""
-    pipeline = replace(pipeline, keep=None)
-    pipeline.book.prepare(pipeline.shelf, pipeline.live())
-    if not fully:
-        return
+def warm(pipeline: Pipeline, now_us: int) -> None:
+    """Load kernels, touch pages and fill tables before the first shopper does. Without rules: filters are made ready
+    for one shelf at a time, and requests on another thread may still stand on the old one.
+    """
+    pipeline = replace(pipeline, keep=None, book=RuleBook.compile(settings=pipeline.book.settings))
     some = pipeline.release.packed[:5]
     for strategy in ("auto", *pipeline.release.sources):
         for seeds, person in ((NO_ROWS, NOBODY), (some[:1], _somebody(some, now_us))):
