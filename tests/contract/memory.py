@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
 
+import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from shelfwise.domain import InvalidField, LiveItems, UnknownName
+from shelfwise.domain import InvalidField, InvalidInput, LiveItems, UnknownName
 from shelfwise.stores import BOARD_NAMES, START, Entry, ItemChange, Position, StoredItem, Stream
 from shelfwise.stores._changes import changed
 
@@ -197,6 +202,75 @@ class MemoryCatalogue:
 
     def generation(self) -> int:
         return self._generation
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class MemoryLake:
+    """``Lake``: Arrow tables; a list of files is written when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._names = folder, count()
+        self._tables: dict[str, pa.Table] = {}
+        self._versions: dict[tuple[str, str], int] = {}
+
+    def append(self, table: str, rows: pa.Table, *, sink: str, version: int) -> bool:
+        return self._add(table, rows, key=(), sink=sink, version=version)
+
+    def merge(self, table: str, rows: pa.Table, *, key: Sequence[str], sink: str, version: int) -> bool:
+        return self._add(table, rows, key=key, sink=sink, version=version)
+
+    def _add(self, table: str, rows: pa.Table, *, key: Sequence[str], sink: str, version: int) -> bool:
+        if self.version(table, sink) >= version:
+            return False
+        there = self._tables.get(table)
+        if there is not None and any(
+            field.type != there.schema.field(field.name).type
+            for field in rows.schema
+            if field.name in there.column_names
+        ):
+            raise InvalidInput(f"rows do not fit lake table {table!r}")
+        known = (
+            set()
+            if there is None or not key
+            else set(zip(*(there[name].to_pylist() for name in key), strict=True))
+        )
+        fresh = []
+        for row in rows.to_pylist():
+            own = tuple(row[name] for name in key)
+            if not key or own not in known:
+                known.add(own)
+                fresh.append(row)
+        added = pa.Table.from_pylist(fresh, schema=rows.schema)
+        tables = [added] if there is None else [there, added]
+        self._tables[table] = pa.concat_tables(tables, promote_options="default")
+        self._versions[table, sink] = version
+        return True
+
+    def version(self, table: str, sink: str) -> int:
+        return self._versions.get((table, sink), -1)
+
+    def files(self, table: str) -> list[str]:
+        if table not in self._tables:
+            return []
+        path = self._folder / f"{table}-{next(self._names)}.parquet"
+        pq.write_table(self._tables[table], path)
+        return [str(path)]
+
+    def delete(self, table: str, predicate: str) -> int:
+        if table not in self._tables:
+            return 0
+        rows = self._tables[table]
+        try:
+            kept = duckdb.sql(f"SELECT * FROM rows WHERE ({predicate}) IS NOT TRUE").to_arrow_table()
+        except duckdb.Error as trouble:
+            raise InvalidField("predicate", predicate, f"a condition on the columns ({trouble})") from None
+        self._tables[table] = kept.cast(rows.schema)
+        return len(rows) - len(kept)
+
+    def compact(self, table: str, *, keep_hours: int = 24) -> None:
+        """Nothing to compact."""
 
     def close(self) -> None:
         """Nothing to close."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from contract.board_contract import BoardContract
 from contract.catalogue_contract import CatalogueContract
 from contract.event_log_contract import EventLogContract
+from contract.lake_contract import LakeContract
 from contract.live_columns_contract import LiveColumnsContract
-from contract.memory import MemoryBoard, MemoryCatalogue, MemoryLive, MemoryLog, MemoryState
+from contract.memory import MemoryBoard, MemoryCatalogue, MemoryLake, MemoryLive, MemoryLog, MemoryState
 from contract.state_store_contract import StateStoreContract
 
 
@@ -33,3 +38,12 @@ class TestMemoryLive(LiveColumnsContract):
 class TestMemoryCatalogue(CatalogueContract):
     def make(self) -> MemoryCatalogue:
         return MemoryCatalogue()
+
+
+class TestMemoryLake(LakeContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def make(self) -> MemoryLake:
+        return MemoryLake(self.folder)

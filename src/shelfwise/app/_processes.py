@@ -31,6 +31,7 @@ _BACKLOG = 1024
 _YOUNG_S = 5.0  # who dies younger is started again only after a pause
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _LOOK_S = 0.2
+_SETTLE_S = 0.1  # a worker that was there before the keeper finds it within 50 ms
 _WORKERS_DRAIN_S, _DRAIN_S = 6.0, 10.0  # of a stop: for the workers; for all
 
 
@@ -78,7 +79,7 @@ class Child:
         self.restarts += 1
         self.process, self.ready = None, False
         self._forget_pipe()
-        log.warning("process.died", extra={"process": self.name, "code": code, "again_in_s": self.pause_s})
+        log.warning("process.died", extra={"child": self.name, "code": code, "again_in_s": self.pause_s})
 
     def _forget_pipe(self) -> None:
         if self.ready_from >= 0:
@@ -140,6 +141,7 @@ class Supervisor:
             self.step()
             if not told and self.is_ready:
                 told = True
+                time.sleep(_SETTLE_S)
                 if ready is not None:
                     ready()
             self._wait()

@@ -44,6 +44,7 @@ def run_training(
     shelf: Shelf,
     registry: ReleaseRegistry,
     now_us: int,
+    only: str | None = None,
     told: Callable[[str, float], None] | None = None,
 ) -> Report:
     """Train a shop's release as of now."""
@@ -66,6 +67,7 @@ def run_training(
         live_as_of=as_of,
         feature_names=feature_names,
         settings=settings.training,
+        only=only,
         parts=PartSettings(candidates=settings.candidates, rankers=settings.rankers),
     )
     return train(workshop, told=told)

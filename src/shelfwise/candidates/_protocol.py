@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import LiveItems, PersonState, Query
+from shelfwise.domain import NO_ROWS, LiveItems, PersonState, Query
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +20,11 @@ class Proposal:
     score: NDArray[np.float32]  # same length, falling
     opinion: Callable[[NDArray[np.int32]], NDArray[np.float32]]
     """``(C,)`` item rows -> ``(C, len(signals))``: this source's columns for any items; NaN where it has none."""
+
+    @classmethod
+    def nothing(cls, n_signals: int) -> Proposal:
+        """No items, and no opinion of any."""
+        return cls(NO_ROWS, np.empty(0, np.float32), lambda rows: np.full((len(rows), n_signals), np.nan, np.float32))
 
 
 class CandidateSource(Protocol):

@@ -19,6 +19,7 @@ from shelfwise.stores._promises import (
     StateStore,
     StoredItem,
     Stream,
+    sql_text,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "StateStore",
     "StoredItem",
     "Stream",
+    "sql_text",
 ]

@@ -157,6 +157,11 @@ class Catalogue(Protocol):
     def close(self) -> None: ...
 
 
+def sql_text(value: str) -> str:
+    """A text as SQL writes it, for a predicate: quotes within are doubled."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 class Lake(Protocol):
     """The long history as tables that any engine reads."""
 
@@ -165,7 +170,11 @@ class Lake(Protocol):
         ...
 
     def merge(self, table: str, rows: pa.Table, *, key: Sequence[str], sink: str, version: int) -> bool:
-        """Append the rows whose key is not there yet, once for each (sink, version)."""
+        """Append the rows whose key is not there yet, once for each (sink, version).
+
+        Of rows with one key the first is kept. In a table with a ``day``, rows of one key are of one day: no
+        others are compared.
+        """
         ...
 
     def version(self, table: str, sink: str) -> int:
@@ -173,16 +182,24 @@ class Lake(Protocol):
         ...
 
     def files(self, table: str) -> list[str]:
-        """Parquet files that make up the table now. Empty if there is no such table."""
+        """Parquet files that make up the table now, good for a day. Empty if there is no such table.
+
+        A table with a ``day`` has a ``month`` too (text, ``2011-12``), which may stand in the path alone.
+        """
         ...
 
     def delete(self, table: str, predicate: str) -> int:
-        """Delete rows by an SQL predicate; how many went."""
+        """Delete rows by an SQL predicate (``sql_text`` quotes); how many went. Raises InvalidField.
+
+        The bytes go with ``compact(keep_hours=0)``.
+        """
         ...
 
-    def compact(self, table: str) -> None:
-        """Fewer, larger files; old ones vacuumed."""
+    def compact(self, table: str, *, keep_hours: int = 24) -> None:
+        """Fewer, larger files; those of versions older than ``keep_hours`` are removed."""
         ...
+
+    def close(self) -> None: ...
 
 
 class ControlStore(Protocol):

@@ -81,7 +81,9 @@ def draw_pools(server: Server, snapshot: Snapshot, exam: Exam, *, size: int) -> 
     )
 
 
-def query_at(snapshot: Snapshot, person: int, as_of_us: int, *, size: int, seen: str = "keep") -> Query:
+def query_at(
+    snapshot: Snapshot, person: int, as_of_us: int, *, size: int, seen: str = "keep", strategy: str = "auto"
+) -> Query:
     """The plainest question: what for this person, on the home page, at this instant."""
     key = snapshot.key[person]
     known, anonymous = (key[2:], None) if key.startswith("u:") else (None, key[2:])
@@ -91,6 +93,7 @@ def query_at(snapshot: Snapshot, person: int, as_of_us: int, *, size: int, seen:
         user_id=known,
         anonymous_id=anonymous,
         seen="exclude" if seen == "exclude" else "keep",
+        strategy=strategy,
     )
 
 

@@ -11,7 +11,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, PURCHASE, SOURCES, InvalidInput, LiveItems, NotTrained, Shelf, from_us
+from shelfwise.domain import (
+    DAY_US,
+    PURCHASE,
+    SOURCES,
+    InvalidInput,
+    LiveItems,
+    NotTrained,
+    Shelf,
+    UnknownName,
+    from_us,
+)
 from shelfwise.features import fit_features
 from shelfwise.rankers import fit_ranker
 from shelfwise.stores import ReleaseRegistry
@@ -51,6 +61,19 @@ class Workshop:
     feature_names: Callable[[Sequence[str]], tuple[str, ...]]  # source signals -> names of all features
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     parts: PartSettings = field(default_factory=PartSettings)
+    only: str | None = None  # fit and judge this source or ranker alone, and publish nothing
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources to fit."""
+        return (self.only,) if self.only in SOURCES else SOURCES
+
+    @property
+    def rankers(self) -> tuple[str, ...]:
+        """Rankers to fit; none if a source is looked at alone."""
+        if self.only is None:
+            return RANKERS
+        return (self.only,) if self.only in RANKERS else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +93,8 @@ def train(shop: Workshop, *, told: Callable[[str, float], None] | None = None) -
 
     Raises NotTrained if history is shorter than two windows.
     """
+    if shop.only is not None and shop.only not in (*SOURCES, *RANKERS):
+        raise UnknownName("source or ranker", shop.only, (*SOURCES, *RANKERS))
     seconds: dict[str, float] = {}
 
     def note(name: str, took: float) -> None:
@@ -117,7 +142,7 @@ def _fit(shop: Workshop, snapshot: Snapshot, instants: list[int]) -> list[Fits]:
         folder = shop.folder / f"fit-{number:02d}"
         done = fit_sources(
             snapshot, shop.shelf, folder,
-            as_of_us=as_of_us, sources=SOURCES, settings=shop.parts.candidates, warm=warm,
+            as_of_us=as_of_us, sources=shop.sources, settings=shop.parts.candidates, warm=warm,
         )  # fmt: skip
         warm = done.warm
         fits.append(done)
@@ -158,7 +183,8 @@ def _learn(
         "gradient_boosting": (rows.features, names, threads),
         "vote": (rows.features[:, columns], tuple(own), {}),
     }
-    for ranker, (features, needs, more) in given.items():
+    for ranker in shop.rankers:
+        features, needs, more = given[ranker]
         settings = shop.parts.rankers.get(ranker, {})
         fitted = fit_ranker(ranker, features, rows.label, rows.query, needs=needs, settings=settings, **more)
         fitted.save(folder / "rankers" / ranker)
@@ -170,33 +196,37 @@ def _judge(
 ) -> tuple[list[dict[str, Any]], str, Verdict, Exam]:  # fmt: skip
     """Learn from all windows but the last, and be judged on it as a shopper would meet it."""
     exam, fit = exams[0], fits[1]
-    _learn(shop, names, fits, pools[1:], fit.folder)
+    if shop.rankers:
+        _learn(shop, names, fits, pools[1:], fit.folder)
     share = user_share(snapshot, before_us=exam.as_of_us)
     rows: list[dict[str, Any]] = []
     figures: dict[str, float] = {}
-    for ranker in RANKERS:
-        _describe(shop, snapshot, fit, names, ranker=ranker)
-        lists = served_lists(shop.open_server(fit.folder, live[1]), snapshot, exam)
+    for model in shop.rankers or shop.sources:
+        _describe(shop, snapshot, fit, names, ranker=model if model in RANKERS else None)
+        strategy = "auto" if model in RANKERS else model
+        lists = served_lists(shop.open_server(fit.folder, live[1]), snapshot, exam, strategy=strategy)
         for truth, served in lists.items():
             mark, _ = judge(
                 exam, served, never_bought=truth == "new", popularity=share, seed=shop.settings.seed
             )
-            rows.append({"model": ranker, "truth": truth, **mark.row()})
-            figures[f"{ranker}/{truth}"] = mark.ndcg.mean
+            rows.append({"model": model, "truth": truth, **mark.row()})
+            figures[f"{model}/{truth}"] = mark.ndcg.mean
     plain = _plain(snapshot, exam, share, rows, seed=shop.settings.seed)
-    chosen = max(RANKERS, key=lambda ranker: figures[f"{ranker}/all"])
+    chosen = max(shop.rankers or shop.sources, key=lambda model: figures[f"{model}/all"])
     champion = _champion_figure(shop.registry)
     verdict = decide(figures[f"{chosen}/all"], plain, champion, tolerance=shop.settings.gate_tolerance)
     return rows, chosen, verdict, exam
 
 
-def served_lists(server: Server, snapshot: Snapshot, exam: Exam) -> dict[str, NDArray[np.int32]]:
+def served_lists(
+    server: Server, snapshot: Snapshot, exam: Exam, *, strategy: str = "auto"
+) -> dict[str, NDArray[np.int32]]:
     """The first K positions that each examined person would have been shown, for both ``seen`` policies."""
     lists = {truth: np.full((len(exam.person), K), -1, np.int32) for truth in ("all", "new")}
     for row, person in enumerate(exam.person):
         state = snapshot.person(int(person), before_us=exam.as_of_us)
         for truth, seen in (("all", "keep"), ("new", "exclude")):
-            query = query_at(snapshot, int(person), exam.as_of_us, size=K, seen=seen)
+            query = query_at(snapshot, int(person), exam.as_of_us, size=K, seen=seen, strategy=strategy)
             served = server.recommend(query, state)[:K]
             lists[truth][row, : len(served)] = served
     return lists
@@ -230,7 +260,7 @@ def _publish(
     chosen: str, verdict: Verdict, judged: list[dict[str, Any]],
 ) -> str | None:  # fmt: skip
     """Learn once more from all windows, seal the release and make it the champion."""
-    if not verdict.passed:
+    if not verdict.passed or shop.only is not None:
         return None
     fit = fits[0]
     _learn(shop, names, fits, pools, fit.folder)

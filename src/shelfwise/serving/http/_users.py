@@ -44,7 +44,7 @@ async def set_consent(door: Door, request: Request) -> Response:
 
 def person_document(door: Door, user_id: str, *, limit: int | None) -> dict[str, Any]:
     """State of a person in words. Raises NotFound."""
-    keys = person_keys(door.state, user_id, None)
+    keys = person_keys(door.state, user_id)
     if all(blob is None for blob in door.state.get_many(keys)):
         raise NotFound("user", user_id)
     person = read_person(door.state, user_id, None)

@@ -1,0 +1,314 @@
+"""A shop from Python: open a folder, import, train, ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shelfwise.app._clock import open_clock
+from shelfwise.app._layout import Layout
+from shelfwise.app.settings import ShopSettings, load_settings, template
+from shelfwise.domain import Conflict, NotFound, NotTrained
+from shelfwise.stores import Receipt
+
+if TYPE_CHECKING:
+    from shelfwise.app._keeping import OpenInbox
+    from shelfwise.app._local import LocalDoor
+    from shelfwise.app._stores import Readers
+
+Told = Callable[[str, float], None]
+
+
+class Shop:
+    """One shop. Opening it starts nothing; what is needed is opened when it is first used.
+
+    While a server runs on the same folder, writes go through its keeper; otherwise this process is the keeper.
+    """
+
+    def __init__(self, layout: Layout, settings: ShopSettings) -> None:
+        self.layout, self.settings = layout, settings
+        self.clock = open_clock(layout.folder, settings.clock)
+        self._inbox: OpenInbox | None = None
+
+    @classmethod
+    def open(cls, folder: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Shop:
+        """Open the shop in ``folder``. Raises NotFound if there is none, InvalidInput for its settings."""
+        layout = Layout(Path(folder)).require()
+        return cls(layout, load_settings(layout.folder, overrides=overrides))
+
+    @classmethod
+    def create(
+        cls, folder: str | Path, *, name: str = "My shop", currency: str = "EUR", clock_start: Any = None
+    ) -> Shop:
+        """Make a shop folder. Raises Conflict if there is a shop already."""
+        layout = Layout(Path(folder))
+        if layout.exists():
+            raise Conflict(f"{folder} holds a shop already; expected a folder without one")
+        text = template(name=name, currency=currency, clock_start=clock_start)
+        layout.folder.mkdir(parents=True, exist_ok=True)
+        layout.settings.write_text(text)
+        layout.make()
+        return cls.open(folder)
+
+    def close(self) -> None:
+        """Let go of everything; what was accepted is kept."""
+        if self._inbox is not None:
+            self._inbox.close()
+            self._inbox = None
+
+    def __enter__(self) -> Shop:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    # ---- in and out
+
+    def import_items(
+        self,
+        *sources: Any,
+        format: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        full: bool = False,
+        force: bool = False,
+    ) -> dict[str, Any]:
+        """Import items from files, or from anything that speaks the Arrow C stream.
+
+        Args:
+            sources: Paths or frames of the fields of an item.
+            format: csv, jsonl, parquet, merchant_tsv, merchant_xml; by the ending if not given.
+            mapping: Column of the source -> field.
+            full: A full feed: items absent from it are retired.
+            force: Retire however many.
+
+        Returns:
+            Counts of what was accepted and rejected, and the rejections.
+        """
+        from shelfwise.app._importing import import_items
+
+        return import_items(self, sources, format=format, mapping=mapping, full=full, force=force)
+
+    def import_events(
+        self, *sources: Any, format: str | None = None, mapping: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Import events from files or frames. Importing the same again changes nothing."""
+        from shelfwise.app._importing import import_events
+
+        return import_events(self, sources, format=format, mapping=mapping)
+
+    def submit(self, command: str, payload: Any) -> Receipt:
+        """Hand something to the one writer."""
+        return self._open_inbox().inbox.submit(command, payload)
+
+    def drain(self) -> None:
+        """Wait until states, counters and lake hold all that was accepted."""
+        self.submit("drain", {})
+
+    def export(self, user_id: str) -> dict[str, Any]:
+        """All that is known of a user. Raises NotFound."""
+        return self.door.export(user_id)
+
+    def erase(self, user_id: str) -> Any:
+        """Forget a user everywhere; the report of what was removed."""
+        return self.submit("erase", {"person": f"u:{user_id}"}).result
+
+    def backup(self, folder: str | Path) -> Any:
+        """Copy the shop while it runs; the names of the files."""
+        return self.submit("backup", {"folder": str(Path(folder).resolve())}).result
+
+    # ---- learning
+
+    def train(self, *, only: str | None = None, told: Told | None = None) -> dict[str, Any]:
+        """Fit, judge on held-back time, and publish if the gate is passed. Raises NotTrained without history."""
+        from shelfwise.app._training import run_training
+        from shelfwise.stores.adapters.delta_lake import DeltaLake
+
+        begun = time.perf_counter()
+        self.drain()
+        report = run_training(
+            self.layout,
+            self.settings,
+            lake=DeltaLake(self.layout.lake),
+            shelf=self.readers.shelf_reader.shelf(),
+            registry=self.readers.releases,
+            now_us=self.clock(),
+            only=only,
+            told=told,
+        )
+        if report.release is not None:
+            self.submit("announce", {"name": "release"})
+        return {
+            "release": report.release,
+            "passed": report.verdict.passed,
+            "verdict": list(report.verdict.reasons),
+            "judged": report.judged,
+            "held_back": report.held_back,
+            "seconds": {**report.seconds, "total": time.perf_counter() - begun},
+            "missing": dict(report.missing),
+        }
+
+    def evaluate(self, *, days: int = 14, html: str | Path | None = None) -> dict[str, Any]:
+        """Every strategy, the rankers and the plain baselines on the last ``days``, full catalogue."""
+        from shelfwise.app._evaluating import evaluate
+
+        return evaluate(self, days=days, html=Path(html) if html is not None else None)
+
+    # ---- answers
+
+    def recommend(
+        self,
+        user_id: str | None = None,
+        *,
+        n: int = 10,
+        items: Sequence[str] = (),
+        placement: str = "home",
+        strategy: str | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """One answer, as over HTTP: the fields of a recommendation query. Raises NotTrained, InvalidInput."""
+        query = {
+            "user_id": user_id,
+            "n": n,
+            "items": list(items),
+            "placement": placement,
+            "strategy": strategy,
+            **more,
+        }
+        return self.door.recommend({name: value for name, value in query.items() if value is not None})
+
+    def explain(self, *, item_id: str, user_id: str | None = None, placement: str = "home") -> dict[str, Any]:
+        """Why an item is, or is not, in the answer of a user."""
+        return self.door.explain(item_id=item_id, user_id=user_id, placement=placement)
+
+    def features(self, *, user_id: str, items: Iterable[str]) -> list[dict[str, Any]]:
+        """The features of a user and items as of now, as the request assembles them."""
+        return self.door.features(user_id=user_id, items=list(items))
+
+    def check_features(self) -> list[dict[str, Any]]:
+        """Checks of ranges and absent values, derived from the declarations."""
+        from shelfwise.app._features import check_shop
+
+        return check_shop(self)
+
+    # ---- control
+
+    def releases(self) -> list[dict[str, Any]]:
+        """Releases, newest first, in short."""
+        return [_short(row) for row in self.readers.releases.releases()]
+
+    def release(self, name: str) -> dict[str, Any]:
+        """The manifest of a release, by id or alias."""
+        return self.readers.releases.manifest(self.readers.releases.alias(name) or name)
+
+    def promote(self, release_id: str) -> str:
+        """Make a release the champion."""
+        return str(self.submit("control", {"op": "promote", "release": release_id, "actor": "cli"}).result)
+
+    def rollback(self) -> str:
+        """Go back to the champion before."""
+        return str(self.submit("control", {"op": "rollback", "actor": "cli"}).result)
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules."""
+        return [body for _, body in self._documents("rules")]
+
+    def add_rule(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a rule. Raises InvalidField for one that makes no sense, Conflict for an id that exists."""
+        from shelfwise.reranking import parse_rule, rule_document
+
+        rule = parse_rule(document)
+        body = rule_document(rule)
+        self._put("rules", rule.rule_id, body)
+        return body
+
+    def preview_rule(
+        self, document: Mapping[str, Any], *, user_id: str | None = None, placement: str = "home"
+    ) -> dict[str, Any]:
+        """A slate without and with a rule."""
+        return self.door.preview(document, user_id=user_id, placement=placement)
+
+    def remove_rule(self, rule_id: str) -> None:
+        """Remove a rule. Raises NotFound."""
+        self._delete("rules", rule_id, "rule")
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Keys without their secrets."""
+        return [
+            {"key_id": key, "name": body["name"], "scopes": body["scopes"]}
+            for key, body in self._documents("keys")
+        ]
+
+    def add_key(self, name: str, *, scopes: Sequence[str]) -> dict[str, Any]:
+        """Make a key; the secret is in the answer and nowhere else."""
+        from shelfwise.serving.http import make_key
+
+        key_id, secret, body = make_key(name, list(scopes))
+        self._put("keys", key_id, body)
+        return {"key_id": key_id, "secret": secret, "name": name, "scopes": body["scopes"]}
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revoke a key. Raises NotFound."""
+        self._delete("keys", key_id, "key")
+
+    # ---- what is open
+
+    @cached_property
+    def readers(self) -> Readers:
+        """Read-only handles."""
+        from shelfwise.app._stores import open_readers
+
+        self._open_inbox()  # makes what is not there yet
+        return open_readers(self.layout)
+
+    @cached_property
+    def door(self) -> LocalDoor:
+        """Answers in this process, from the same pipeline as over HTTP."""
+        from shelfwise.app._local import LocalDoor
+
+        if self.readers.releases.alias("champion") is None:
+            raise NotTrained("there is no release yet; run: shelfwise train")
+        return LocalDoor(self)
+
+    def _open_inbox(self) -> OpenInbox:
+        if self._inbox is None:
+            from shelfwise.app._keeping import open_inbox
+
+            self._inbox = open_inbox(self.layout, self.settings, self.clock)
+        return self._inbox
+
+    def _documents(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
+        rows: list[tuple[str, dict[str, Any]]] = []
+        after = ""
+        while page := self.readers.control.documents(kind, after=after):
+            rows += [(key, body) for key, body, _ in page]
+            after = page[-1][0]
+        return rows
+
+    def _put(self, kind: str, key: str, body: Mapping[str, Any]) -> None:
+        command = {"op": "put", "kind": kind, "key": key, "body": dict(body), "if_match": "", "actor": "cli"}
+        self.submit("control", command)
+
+    def _delete(self, kind: str, key: str, noun: str) -> None:
+        if self.readers.control.get(kind, key) is None:
+            raise NotFound(noun, key)
+        self.submit("control", {"op": "delete", "kind": kind, "key": key, "if_match": None, "actor": "cli"})
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    if "trouble" in row:
+        return {"release": row["release"], "aliases": row["aliases"], "trouble": row["trouble"]}
+    metrics, trained = row["metrics"], row["trained"]
+    return {
+        "release": row["release"],
+        "aliases": row["aliases"],
+        "as_of": trained.get("as_of"),
+        "ndcg@10": metrics.get("ndcg"),
+        "people": trained.get("people"),
+        "items": trained.get("items"),
+        "bytes": row["bytes"],
+    }

@@ -1,0 +1,189 @@
+"""What one person did with items, as weights: the request's counterpart of ``_matrix``. Arrays and one kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.candidates._matrix import INTENT
+from shelfwise.domain import DAY_US, NO_ROWS, PURCHASE, PersonState, Query
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """Each (item, UTC day) of one person once, at its strongest event: newest day first."""
+
+    item: NDArray[np.int32]  # (M,) distinct item rows, the most recently touched first
+    bought: NDArray[np.bool_]  # (M,)
+    place: NDArray[np.int32]  # (P,) where in ``item`` each (item, day) belongs
+    at_us: NDArray[np.int64]  # (P,)
+    event: NDArray[np.uint8]  # (P,)
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def recent(
+        self,
+        query: Query,
+        *,
+        half_lives: NDArray[np.float64],
+        by_event: NDArray[np.float32],
+        n_items: int,
+        limit: int,
+        seed_weight: float = 0.0,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The items that weigh most among rows ``0..n_items - 1``, and their weights at each half-life.
+
+        An item weighs the sum over its days of ``by_event[event] * 0.5 ** (age / half_life)``. However old, it
+        counts: of someone who was away for a year the last wishes are still the best guess.
+
+        Args:
+            query: When it is asked, and its seeds.
+            half_lives: Days, ``(H,)``; inf does not age. The first decides which items weigh most.
+            by_event: ``(256,)`` what each kind of event counts.
+            n_items: Rows from here on are unknown to the fit.
+            limit: Items kept of the history; seeds come on top.
+            seed_weight: What each seed adds; 0 leaves them out.
+
+        Returns:
+            Rows ``(M,)``, most recently touched first, seeds not in the history last; weights ``(H, M)``.
+        """
+        seeds = query.seeds if seed_weight > 0 else NO_ROWS
+        return _recent(
+            self.item, self.place, self.at_us, self.event, by_event, query.asked_us, half_lives, n_items, limit,
+            seeds, np.float32(seed_weight),
+        )  # type: ignore[no-any-return]  # fmt: skip
+
+
+def history_of(person: PersonState) -> History:
+    """The history of one person. The last one asked for is remembered: six sources ask in a row."""
+    global _last  # noqa: PLW0603 - one slot, replaced whole; a miss only costs the work again
+    known = _last
+    if known is not None and known[0] is person:
+        return known[1]
+    history = digest(person.lines)
+    _last = (person, history)
+    return history
+
+
+def digest(lines: NDArray[np.void]) -> History:
+    """From lines, newest first."""
+    item = np.ascontiguousarray(lines["item"])
+    at_us = np.ascontiguousarray(lines["at_us"])
+    event = np.ascontiguousarray(lines["event"])
+    return History(*_digest(item, at_us, event, INTENT))
+
+
+_last: tuple[PersonState, History] | None = None
+
+
+@nb.njit(cache=True)
+def _digest(
+    item: NDArray[np.int32], at_us: NDArray[np.int64], event: NDArray[np.uint8], intent: NDArray[np.uint8]
+) -> tuple[
+    NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]
+]:
+    """One pass over lines, newest first; items are found by open addressing."""
+    n = len(item)
+    n_slots = 16
+    while n_slots < 2 * n:
+        n_slots *= 2
+    slot = np.full(n_slots, -1, np.int32)  # place of the item in ``rows``
+    rows, bought, newest = np.empty(n, np.int32), np.zeros(n, np.bool_), np.empty(n, np.int32)
+    place, at, kind = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.uint8)
+    n_rows = n_pairs = 0
+    for i in range(n):
+        if item[i] < 0 or intent[event[i]] == 0:
+            continue
+        s = (np.int64(item[i]) * 2654435761 >> 8) & (n_slots - 1)
+        while slot[s] >= 0 and rows[slot[s]] != item[i]:
+            s = (s + 1) & (n_slots - 1)
+        known = slot[s] >= 0
+        if not known:
+            slot[s] = n_rows
+            rows[n_rows] = item[i]
+            n_rows += 1
+        row = slot[s]
+        if event[i] == PURCHASE:
+            bought[row] = True
+        if known and at[newest[row]] // DAY_US == at_us[i] // DAY_US:
+            pair = newest[row]
+            if intent[event[i]] > intent[kind[pair]]:
+                kind[pair], at[pair] = event[i], at_us[i]
+            continue
+        place[n_pairs], at[n_pairs], kind[n_pairs] = row, at_us[i], event[i]
+        newest[row] = n_pairs
+        n_pairs += 1
+    return rows[:n_rows], bought[:n_rows], place[:n_pairs], at[:n_pairs], kind[:n_pairs]
+
+
+@nb.njit(cache=True)
+def _recent(
+    item: NDArray[np.int32],
+    place: NDArray[np.int32],
+    at_us: NDArray[np.int64],
+    event: NDArray[np.uint8],
+    by_event: NDArray[np.float32],
+    asked_us: int,
+    half_lives: NDArray[np.float64],
+    n_items: int,
+    limit: int,
+    seeds: NDArray[np.int32],
+    seed_weight: np.float32,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    n_lives = len(half_lives)
+    total = np.zeros((n_lives, len(item) + len(seeds)), np.float32)
+    left = np.ones(n_lives, np.float32)
+    for p in range(len(place)):
+        if p == 0 or at_us[p] != at_us[p - 1]:  # the lines of a basket share their instant
+            age_days = max(asked_us - at_us[p], 0) / DAY_US
+            for h in range(n_lives):
+                left[h] = 2.0 ** (-age_days / half_lives[h])
+        for h in range(n_lives):
+            total[h, place[p]] += by_event[event[p]] * left[h]
+    rows = np.empty(len(item) + len(seeds), np.int32)
+    least, spare_edge = _edge(item, total[0], n_items, limit)
+    n = 0
+    for m in range(len(item)):
+        weight = total[0, m]
+        if item[m] >= n_items or weight < least or weight == 0 or (weight == least and spare_edge == 0):
+            continue
+        spare_edge -= weight == least
+        rows[n] = item[m]
+        for h in range(n_lives):
+            total[h, n] = total[h, m]  # n <= m: what is overwritten was read before
+        n += 1
+    for seed in seeds:
+        if 0 <= seed < n_items:
+            m = 0
+            while m < n and rows[m] != seed:
+                m += 1
+            if m == n:
+                rows[n] = seed
+                total[:, n] = 0
+                n += 1
+            total[:, m] += seed_weight
+    return rows[:n].copy(), total[:, :n].copy()
+
+
+@nb.njit(cache=True)
+def _edge(
+    item: NDArray[np.int32], weight: NDArray[np.float32], n_items: int, limit: int
+) -> tuple[np.float32, int]:
+    """The smallest weight among the ``limit`` largest, and how many of exactly that weight belong to them."""
+    known, n = np.empty(len(item), np.float32), 0
+    for m in range(len(item)):
+        if item[m] < n_items and weight[m] > 0:
+            known[n] = weight[m]
+            n += 1
+    if n <= limit:
+        return np.float32(0), n
+    falling = np.sort(known[:n])[::-1]
+    least = falling[limit - 1] if limit > 0 else np.float32(np.inf)
+    above = 0
+    while above < limit and falling[above] > least:
+        above += 1
+    return least, limit - above

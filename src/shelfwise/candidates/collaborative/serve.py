@@ -1,0 +1,281 @@
+"""Folds a person in from their history and scores all items: two factorisations and the votes of neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.candidates import _files
+from shelfwise.candidates._history import History, history_of
+from shelfwise.candidates._kernels import Floats, Rows, anchors, best, reads, votes, without
+from shelfwise.candidates._neighbours import Neighbours
+from shelfwise.candidates._protocol import Proposal
+from shelfwise.candidates.collaborative.settings import CollaborativeSettings, MemorySettings
+from shelfwise.domain import BadRelease, LiveItems, PersonState, Query
+
+NAME = "collaborative"
+REASSOCIATE = {"reassoc", "contract", "nsz"}  # lets sums be vectorised; NaN and infinity keep their meaning
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """One factorisation: everything that folding in a person needs, and no person."""
+
+    factors: Floats  # (I, D)
+    by_factor: Floats  # (D, I) the same, laid out for scoring all items
+    gram: Floats  # (D, D) factors' factors + regularization
+    settings: MemorySettings
+
+    @classmethod
+    def of(cls, factors: Floats, settings: MemorySettings) -> Memory:
+        """With what follows from the factors."""
+        gram = factors.T @ factors + np.float32(settings.regularization) * np.eye(factors.shape[1], dtype=np.float32)
+        return cls(factors, np.ascontiguousarray(factors.T), gram, settings)
+
+    def fold(self, rows: Rows, weight: Floats, *, steps: int) -> Floats:
+        """The vector of a person who did ``weight`` with items ``rows``, ``(D,)``."""
+        s = self.settings
+        return fold(rows, weight, np.float32(s.alpha), np.float32(s.base), self.factors, self.gram, steps)  # type: ignore[no-any-return]
+
+
+class Collaborative:
+    """A ``CandidateSource`` and ``Reasoner``: what people with a like history went on to want."""
+
+    name = NAME
+    signals = (f"{NAME}__score", f"{NAME}__short", f"{NAME}__long", f"{NAME}__neighbours")
+
+    def __init__(
+        self, short: Memory, long: Memory, near: Neighbours, known: NDArray[np.uint8], settings: CollaborativeSettings
+    ) -> None:
+        self.short, self.long, self.near, self.known, self.settings = short, long, near, known, settings
+        lives = (settings.query_half_life_days, settings.short.half_life_days, settings.long.half_life_days)
+        self._half_lives = np.array([np.inf if life is None else life for life in lives])
+        self._by_event = settings.by_event()
+        self._blend = np.array(settings.blend, np.float32)
+        self._unknown = np.flatnonzero(known == 0).astype(np.int32)
+
+    def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
+        """The items with the highest blend of both memories and the neighbours' votes."""
+        history = history_of(person)
+        rows, weight = self._recent(query, history)
+        if len(rows) == 0:
+            return Proposal.nothing(len(self.signals))
+        table = self._table(rows, weight)
+        blocked = without(query, history.item[history.bought], live, len(self.known))
+        return Proposal(*best(table[0], blocked, limit), reads(table))
+
+    def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
+        """``others_also_bought``, and the item of the history whose neighbours' vote weighs most."""
+        rows, weight = self._recent(query, history_of(person))
+        near = self.near
+        return "others_also_bought", anchors(rows, weight[0], near.start, near.item, near.similarity, item)
+
+    def save(self, folder: Path) -> None:
+        """Write it for ``load``."""
+        arrays = {
+            "known": self.known, **self.near.arrays(),
+            "short_factors": self.short.factors, "short_by_factor": self.short.by_factor,
+            "long_factors": self.long.factors, "long_by_factor": self.long.by_factor,
+        }  # fmt: skip
+        _files.save(folder, arrays, {"settings": self.settings.model_dump()})
+
+    def _recent(self, query: Query, history: History) -> tuple[Rows, Floats]:
+        return history.recent(
+            query,
+            half_lives=self._half_lives,
+            by_event=self._by_event,
+            n_items=len(self.known),
+            limit=self.settings.history,
+            seed_weight=self.settings.seed_weight,
+        )
+
+    def _table(self, rows: Rows, weight: Floats) -> Floats:
+        """``(4, I)``: score, short, long, neighbours; NaN for items nobody touched."""
+        steps, near = self.settings.fold_steps, self.near
+        table = np.empty((4, len(self.known)), np.float32)
+        score_all(self.short.by_factor, self.short.fold(rows, weight[1], steps=steps), table[1])
+        score_all(self.long.by_factor, self.long.fold(rows, weight[2], steps=steps), table[2])
+        table[3] = votes(rows, weight[0], near.start, near.item, near.similarity)
+        _blend(table, self._blend)
+        _silence(table, self._unknown)
+        return table
+
+
+def load(folder: Path) -> Collaborative:
+    """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
+    settings = CollaborativeSettings(**_files.about(folder)["settings"])
+    kinds = {"known": (np.uint8, 1), **_files.NEIGHBOURS}
+    factors = {f"{memory}_{part}": (np.float32, 2) for memory in ("short", "long") for part in ("factors", "by_factor")}
+    arrays = _files.load(folder, kinds | factors)
+    near = _files.neighbours(arrays, n_items=len(arrays["known"]), folder=folder)
+    short, long = (_memory(arrays, memory, getattr(settings, memory), folder) for memory in ("short", "long"))
+    return Collaborative(short, long, near, arrays["known"], settings)
+
+
+def _memory(arrays: dict[str, NDArray[np.float32]], name: str, settings: MemorySettings, folder: Path) -> Memory:
+    factors, by_factor = arrays[f"{name}_factors"], arrays[f"{name}_by_factor"]
+    shape = (len(arrays["known"]), settings.factors)
+    if factors.shape != shape or by_factor.shape != shape[::-1]:
+        raise BadRelease(f"{folder}/{name}_factors.npy is {factors.shape}; expected {shape}")
+    memory = Memory.of(factors, settings)
+    return Memory(factors, by_factor, memory.gram, settings)
+
+
+@nb.njit(cache=True, fastmath=REASSOCIATE)
+def fold(
+    rows: Rows, weight: Floats, alpha: np.float32, base: np.float32, factors: Floats, gram: Floats, steps: int
+) -> Floats:
+    """The vector of one person, from nothing."""
+    confidence = np.empty(len(rows), np.float32)
+    for k in range(len(rows)):
+        confidence[k] = base + alpha * weight[k]
+    width = factors.shape[1]
+    x = np.zeros(width, np.float32)
+    solve(x, rows, confidence, factors, gram, steps, workspace(len(rows), width))
+    return x
+
+
+@nb.njit(cache=True, nogil=True)
+def workspace(longest: int, width: int) -> tuple[Floats, Floats, Floats]:
+    """Scratch memory of ``solve`` for rows of up to ``longest`` values."""
+    padded = (longest + 3) // 4 * 4
+    return np.empty((padded, width), np.float32), np.empty((2, padded), np.float32), np.empty((3, width), np.float32)
+
+
+@nb.njit(cache=True, nogil=True, fastmath=REASSOCIATE)
+def solve(
+    x: Floats,
+    rows: Rows,
+    confidence: Floats,
+    factors: Floats,
+    gram: Floats,
+    steps: int,
+    space: tuple[Floats, Floats, Floats],
+) -> None:
+    """Some conjugate gradient steps on ``(gram + sum (c - 1) y y') x = sum c y``, in place.
+
+    Stops when the residual has fallen to a millionth, whatever its size was: of someone who was away for long
+    all confidences are tiny, and the direction is still worth knowing.
+
+    Source: Takács, Pilászy, Tikk, "Applications of the conjugate gradient method for implicit feedback
+    collaborative filtering", RecSys 2011.
+    """
+    near, more, vectors = space
+    r, p, q = vectors[0], vectors[1], vectors[2]
+    n = _gather(rows, confidence, factors, near, more)
+    add, times = more[0, :n], more[1, :n]
+    _matvec(gram, x, q)
+    for a in range(len(x)):
+        r[a] = -q[a]
+    _add_products(near, add, times, x, r)
+    for k in range(n):  # from here on only the curvature: (c - 1) y y'
+        add[k], times[k] = 0, -times[k]
+    residual = np.float32(0)
+    for a in range(len(x)):
+        p[a] = r[a]
+        residual += r[a] * r[a]
+    enough = residual * np.float32(1e-12)
+    for _ in range(steps):
+        if residual <= enough:
+            return
+        _matvec(gram, p, q)
+        _add_products(near, add, times, p, q)
+        curvature = np.float32(0)
+        for a in range(len(x)):
+            curvature += p[a] * q[a]
+        step = residual / curvature
+        left = np.float32(0)
+        for a in range(len(x)):
+            x[a] += step * p[a]
+            r[a] -= step * q[a]
+            left += r[a] * r[a]
+        turn = left / residual
+        residual = left
+        for a in range(len(x)):
+            p[a] = r[a] + turn * p[a]
+
+
+@nb.njit(cache=True, nogil=True)
+def _gather(rows: Rows, confidence: Floats, factors: Floats, near: Floats, more: Floats) -> int:
+    """Copy the vectors side by side, padded to fours, for every step reads them; c and 1 - c beside them."""
+    n = len(rows)
+    padded = (n + 3) // 4 * 4
+    for k in range(n):
+        near[k] = factors[rows[k]]
+        more[0, k], more[1, k] = confidence[k], np.float32(1) - confidence[k]
+    for k in range(n, padded):
+        near[k] = 0
+        more[:, k] = 0
+    return padded
+
+
+@nb.njit(cache=True, nogil=True, fastmath=REASSOCIATE)
+def _matvec(gram: Floats, x: Floats, out: Floats) -> None:
+    for a in range(len(x)):
+        total = np.float32(0)
+        for b in range(len(x)):
+            total += gram[a, b] * x[b]
+        out[a] = total
+
+
+@nb.njit(cache=True, nogil=True, fastmath=REASSOCIATE)
+def _add_products(near: Floats, add: Floats, times: Floats, x: Floats, out: Floats) -> None:
+    """``out += sum (add + times (y x)) y`` over the rows y of ``near``, four at a time: half the cost of one."""
+    width = len(x)
+    for k in range(0, len(add), 4):
+        y0, y1, y2, y3 = near[k], near[k + 1], near[k + 2], near[k + 3]
+        d0, d1, d2, d3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        for a in range(width):
+            d0 += y0[a] * x[a]
+            d1 += y1[a] * x[a]
+            d2 += y2[a] * x[a]
+            d3 += y3[a] * x[a]
+        d0 = add[k] + times[k] * d0
+        d1 = add[k + 1] + times[k + 1] * d1
+        d2 = add[k + 2] + times[k + 2] * d2
+        d3 = add[k + 3] + times[k + 3] * d3
+        for a in range(width):
+            out[a] += d0 * y0[a] + d1 * y1[a] + d2 * y2[a] + d3 * y3[a]
+
+
+@nb.njit(cache=True, fastmath=REASSOCIATE)
+def score_all(by_factor: Floats, x: Floats, out: Floats) -> None:
+    """``out = x @ by_factor``, ``(D,) @ (D, I) -> (I,)``, four factors at a time."""
+    width, n = by_factor.shape
+    out[:] = 0
+    whole = width // 4 * 4
+    for a in range(0, whole, 4):
+        x0, x1, x2, x3 = x[a], x[a + 1], x[a + 2], x[a + 3]
+        for i in range(n):
+            out[i] += (
+                by_factor[a, i] * x0 + by_factor[a + 1, i] * x1 + by_factor[a + 2, i] * x2 + by_factor[a + 3, i] * x3
+            )
+    for a in range(whole, width):
+        for i in range(n):
+            out[i] += by_factor[a, i] * x[a]
+
+
+@nb.njit(cache=True, fastmath=REASSOCIATE | {"nnan"})  # so that the search of the largest is vectorised
+def _blend(table: Floats, blend: Floats) -> None:
+    """Row 0: the others relative to their largest, weighted; what is below 0 counts as 0."""
+    n_parts, n = table.shape[0] - 1, table.shape[1]
+    score = table[0]
+    score[:] = 0
+    for g in range(n_parts):
+        part = table[g + 1]
+        largest = np.float32(0)
+        for i in range(n):
+            largest = max(largest, part[i])
+        scale = blend[g] / largest if largest > 0 else np.float32(0)
+        for i in range(n):
+            score[i] += scale * max(part[i], np.float32(0))
+
+
+@nb.njit(cache=True)
+def _silence(table: Floats, unknown: Rows) -> None:
+    for i in unknown:
+        table[:, i] = np.nan
