@@ -99,7 +99,9 @@ def test_large_payloads_go_through(path: Path, start: Callable[[], Running]) -> 
     inbox.close()
 
 
-def test_the_keepers_errors_are_raised_with_their_class_and_words(path: Path, start: Callable[[], Running]) -> None:
+def test_the_keepers_errors_are_raised_with_their_class_and_words(
+    path: Path, start: Callable[[], Running]
+) -> None:
     start()
     inbox = UnixInbox(path)
     with pytest.raises(InvalidField, match=r"stock is -1; expected a whole number"):
@@ -114,7 +116,9 @@ def test_only_the_owner_may_talk_to_the_keeper(path: Path, start: Callable[[], R
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_without_a_keeper_it_fails_at_once_and_works_when_one_comes(path: Path, start: Callable[[], Running]) -> None:
+def test_without_a_keeper_it_fails_at_once_and_works_when_one_comes(
+    path: Path, start: Callable[[], Running]
+) -> None:
     inbox = UnixInbox(path)
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
@@ -130,7 +134,9 @@ def test_without_a_keeper_it_fails_at_once_and_works_when_one_comes(path: Path, 
     inbox.close()
 
 
-def test_requests_of_many_threads_are_answered_each_with_its_own(path: Path, start: Callable[[], Running]) -> None:
+def test_requests_of_many_threads_are_answered_each_with_its_own(
+    path: Path, start: Callable[[], Running]
+) -> None:
     start()
     inbox = UnixInbox(path)
     with ThreadPoolExecutor(8) as threads:
@@ -139,7 +145,9 @@ def test_requests_of_many_threads_are_answered_each_with_its_own(path: Path, sta
     inbox.close()
 
 
-def test_many_in_flight_share_groups_and_each_gets_its_own_answer(path: Path, start: Callable[[], Running]) -> None:
+def test_many_in_flight_share_groups_and_each_gets_its_own_answer(
+    path: Path, start: Callable[[], Running]
+) -> None:
     running = start()
     running.handler.pause_s = 0.01
 
@@ -233,7 +241,9 @@ def test_more_than_may_be_in_flight_is_refused_not_queued(path: Path, start: Cal
     asyncio.run(talk())
 
 
-def test_a_peer_that_talks_nonsense_is_dropped_and_the_others_go_on(path: Path, start: Callable[[], Running]) -> None:
+def test_a_peer_that_talks_nonsense_is_dropped_and_the_others_go_on(
+    path: Path, start: Callable[[], Running]
+) -> None:
     start()
     inbox = UnixInbox(path)
     for nonsense in (b"\xff\xff\xff\xff", b"\x03\0\0\0abc", b"\x01\0\0\0\xc1"):

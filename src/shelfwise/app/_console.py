@@ -39,7 +39,9 @@ class DoorApi:
     def recommend(self, query: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._door.pipeline is None:
             raise NotTrained(self._door.trouble)
-        told: dict[str, Any] = msgspec.to_builtins(answer(self._door, msgspec.convert(query, RecommendationQuery)))
+        told: dict[str, Any] = msgspec.to_builtins(
+            answer(self._door, msgspec.convert(query, RecommendationQuery))
+        )
         return told
 
     def explanation(self, recommendation_id: str, item_id: str | None = None) -> Mapping[str, Any]:
@@ -49,14 +51,16 @@ class DoorApi:
         stored = self._door.catalogue.get_many(item_ids)
         return [item_document(one) if one is not None and not one.retired else None for one in stored]
 
-    def search(
-        self, text: str, *, category: str | None, limit: int, offset: int
-    ) -> list[Mapping[str, Any]]:
+    def search(self, text: str, *, category: str | None, limit: int, offset: int) -> list[Mapping[str, Any]]:
         shelf, live = self._door.shelf, self._door.live.view()
         words, paths = text.casefold().split(), shelf.coded.get("category")
         found: list[str] = []
         for row in best_sellers(live).tolist():
-            if row >= len(shelf) or live.hidden[row] or not all(w in shelf.title[row].casefold() for w in words):
+            if (
+                row >= len(shelf)
+                or live.hidden[row]
+                or not all(w in shelf.title[row].casefold() for w in words)
+            ):
                 continue
             if category is not None and (
                 paths is None or paths.codes[row] < 0 or category not in paths.values[paths.codes[row]]

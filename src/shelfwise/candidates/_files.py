@@ -60,9 +60,16 @@ def check_lists(
     start: NDArray[np.int64], column: NDArray[np.int32], *, n_rows: int, n_columns: int, folder: Path
 ) -> None:
     """Raise BadRelease unless ``start`` cuts ``column`` into ``n_rows`` lists of ``0..n_columns - 1``."""
-    cuts = len(start) == n_rows + 1 and start[0] == 0 and start[-1] == len(column) and bool(np.all(np.diff(start) >= 0))
+    cuts = (
+        len(start) == n_rows + 1
+        and start[0] == 0
+        and start[-1] == len(column)
+        and bool(np.all(np.diff(start) >= 0))
+    )
     if not cuts:
-        raise BadRelease(f"{folder} has {len(start)} list starts; expected {n_rows + 1}, rising from 0 to {len(column)}")
+        raise BadRelease(
+            f"{folder} has {len(start)} list starts; expected {n_rows + 1}, rising from 0 to {len(column)}"
+        )
     if column.min(initial=0) < 0 or column.max(initial=-1) >= n_columns:
         raise BadRelease(f"{folder} names row {column.max()}; expected 0 to {n_columns - 1}")
 
@@ -80,7 +87,9 @@ def _array(file: Path, dtype: DTypeLike, ndim: int) -> NDArray[Any]:
     except (OSError, ValueError) as trouble:
         raise BadRelease(f"{file} cannot be read: {trouble}") from trouble
     if array.dtype != np.dtype(dtype) or array.ndim != ndim:
-        raise BadRelease(f"{file} is {array.dtype} of {array.ndim} dimensions; expected {np.dtype(dtype)} of {ndim}")
+        raise BadRelease(
+            f"{file} is {array.dtype} of {array.ndim} dimensions; expected {np.dtype(dtype)} of {ndim}"
+        )
     return np.asarray(array)  # no subclass: numba recognises plain arrays fastest
 
 

@@ -83,9 +83,7 @@ _last: tuple[PersonState, History] | None = None
 @nb.njit(cache=True)
 def _digest(
     item: NDArray[np.int32], at_us: NDArray[np.int64], event: NDArray[np.uint8], intent: NDArray[np.uint8]
-) -> tuple[
-    NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]
-]:
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]]:
     """One pass over lines, newest first; items are found by open addressing."""
     n = len(item)
     n_slots = 16

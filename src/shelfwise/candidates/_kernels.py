@@ -42,7 +42,9 @@ def reads(table: Floats) -> Callable[[Rows], Floats]:
     return lambda rows: _rows_of(table, np.ascontiguousarray(rows, np.int32))  # type: ignore[no-any-return]
 
 
-def votes(items: Rows, weight: Floats, start: NDArray[np.int64], neighbour: Rows, similarity: Floats) -> Floats:
+def votes(
+    items: Rows, weight: Floats, start: NDArray[np.int64], neighbour: Rows, similarity: Floats
+) -> Floats:
     """Sum of ``weight * similarity`` over the lists of ``items``, by row, ``(I,)``."""
     out = np.zeros(len(start) - 1, np.float32)
     _vote(items, weight, start, neighbour, similarity, out)
@@ -62,9 +64,7 @@ _NO_ROWS = np.empty(0, np.int32)
 
 
 @nb.njit(cache=True)
-def _best(
-    score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32
-) -> tuple[Rows, Floats]:
+def _best(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> tuple[Rows, Floats]:
     floor = _likely_floor(score, blocked, limit, above)
     row, value = _heap(score, blocked, limit, floor)
     if len(row) < limit and floor > above:  # the sample misled
@@ -76,9 +76,7 @@ def _best(
 
 
 @nb.njit(cache=True)
-def _likely_floor(
-    score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32
-) -> np.float32:
+def _likely_floor(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> np.float32:
     """A value that some twice ``limit`` scores exceed, by a sample of 256: it spares the heap most of the rest."""
     size = 256
     step = len(score) // size
@@ -98,9 +96,7 @@ def _likely_floor(
 
 
 @nb.njit(cache=True)
-def _heap(
-    score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32
-) -> tuple[Rows, Floats]:
+def _heap(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> tuple[Rows, Floats]:
     """A heap of the best so far, the worst of them on top."""
     value, row = np.empty(limit, np.float32), np.empty(limit, np.int32)
     n = 0

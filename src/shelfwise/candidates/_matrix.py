@@ -15,7 +15,9 @@ from shelfwise.domain import DAY_US, EVENT_CODES, PURCHASE, SESSION_GAP_US, Inte
 
 INTENT = np.zeros(256, np.uint8)
 """How strong a sign of interest each event code is, 0 none: of one day and item only the strongest counts."""
-for _strength, _event in enumerate(("select_item", "view_item", "add_to_wishlist", "add_to_cart", "purchase"), 1):
+for _strength, _event in enumerate(
+    ("select_item", "view_item", "add_to_wishlist", "add_to_cart", "purchase"), 1
+):
     INTENT[EVENT_CODES[_event]] = _strength
 
 
@@ -247,7 +249,9 @@ def groups(
     gap = np.iinfo(np.int64).max if gap_us is None else gap_us
     last = np.full(max(interactions.n_items, 1), -1, np.int64)
     count = _group(user, item, at_us, key, order, gap, largest, last, start, flat, owner, end_us)
-    found = Groups(start[: count + 1], flat[: start[count]], owner[:count], end_us[:count], interactions.n_items)
+    found = Groups(
+        start[: count + 1], flat[: start[count]], owner[:count], end_us[:count], interactions.n_items
+    )
     return _oldest_first(found)
 
 
@@ -272,7 +276,9 @@ def _oldest_first(found: Groups) -> Groups:
     order = np.argsort(found.at_us, kind="stable")
     size = found.size[order]
     start = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-    lines = np.arange(len(found.item)) - np.repeat(start[:-1], size) + np.repeat(found.start[:-1][order], size)
+    lines = (
+        np.arange(len(found.item)) - np.repeat(start[:-1], size) + np.repeat(found.start[:-1][order], size)
+    )
     return Groups(start, found.item[lines], found.user[order], found.at_us[order], found.n_items)
 
 
@@ -313,7 +319,11 @@ def _strongest(
         row = order[i]
         if n > 0:
             held = kept[n - 1]
-            if user[held] == user[row] and item[held] == item[row] and at_us[held] // DAY_US == at_us[row] // DAY_US:
+            if (
+                user[held] == user[row]
+                and item[held] == item[row]
+                and at_us[held] // DAY_US == at_us[row] // DAY_US
+            ):
                 stronger = intent[event[row]] > intent[event[held]]
                 if stronger or (event[row] == event[held] and at_us[row] > at_us[held]):
                     kept[n - 1] = row

@@ -24,7 +24,9 @@ class Proposal:
     @classmethod
     def nothing(cls, n_signals: int) -> Proposal:
         """No items, and no opinion of any."""
-        return cls(NO_ROWS, np.empty(0, np.float32), lambda rows: np.full((len(rows), n_signals), np.nan, np.float32))
+        return cls(
+            NO_ROWS, np.empty(0, np.float32), lambda rows: np.full((len(rows), n_signals), np.nan, np.float32)
+        )
 
 
 class CandidateSource(Protocol):

@@ -78,7 +78,9 @@ class Interactions:
     price_minor: NDArray[np.int64]  # (N,) -1 unknown
     n_users: int
     n_items: int
-    country: tuple[str | None, ...] = ()  # (U,) of each person, the newest one named; empty: nobody's is known
+    country: tuple[
+        str | None, ...
+    ] = ()  # (U,) of each person, the newest one named; empty: nobody's is known
 
     def __post_init__(self) -> None:
         columns = (

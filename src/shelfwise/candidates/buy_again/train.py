@@ -112,6 +112,4 @@ def _history(item: NDArray[np.int32], at_us: NDArray[np.int64]) -> History:
     rows, place = np.unique(item, return_inverse=True)
     newest = np.argsort(-at_us, kind="stable")
     event = np.full(len(item), PURCHASE, np.uint8)
-    return History(
-        rows, np.ones(len(rows), np.bool_), place[newest].astype(np.int32), at_us[newest], event
-    )
+    return History(rows, np.ones(len(rows), np.bool_), place[newest].astype(np.int32), at_us[newest], event)

@@ -33,7 +33,9 @@ class Memory:
     @classmethod
     def of(cls, factors: Floats, settings: MemorySettings) -> Memory:
         """With what follows from the factors."""
-        gram = factors.T @ factors + np.float32(settings.regularization) * np.eye(factors.shape[1], dtype=np.float32)
+        gram = factors.T @ factors + np.float32(settings.regularization) * np.eye(
+            factors.shape[1], dtype=np.float32
+        )
         return cls(factors, np.ascontiguousarray(factors.T), gram, settings)
 
     def fold(self, rows: Rows, weight: Floats, *, steps: int) -> Floats:
@@ -49,7 +51,12 @@ class Collaborative:
     signals = (f"{NAME}__score", f"{NAME}__short", f"{NAME}__long", f"{NAME}__neighbours")
 
     def __init__(
-        self, short: Memory, long: Memory, near: Neighbours, known: NDArray[np.uint8], settings: CollaborativeSettings
+        self,
+        short: Memory,
+        long: Memory,
+        near: Neighbours,
+        known: NDArray[np.uint8],
+        settings: CollaborativeSettings,
     ) -> None:
         self.short, self.long, self.near, self.known, self.settings = short, long, near, known, settings
         lives = (settings.query_half_life_days, settings.short.half_life_days, settings.long.half_life_days)
@@ -109,14 +116,20 @@ def load(folder: Path) -> Collaborative:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     settings = CollaborativeSettings(**_files.about(folder)["settings"])
     kinds = {"known": (np.uint8, 1), **_files.NEIGHBOURS}
-    factors = {f"{memory}_{part}": (np.float32, 2) for memory in ("short", "long") for part in ("factors", "by_factor")}
+    factors = {
+        f"{memory}_{part}": (np.float32, 2)
+        for memory in ("short", "long")
+        for part in ("factors", "by_factor")
+    }
     arrays = _files.load(folder, kinds | factors)
     near = _files.neighbours(arrays, n_items=len(arrays["known"]), folder=folder)
     short, long = (_memory(arrays, memory, getattr(settings, memory), folder) for memory in ("short", "long"))
     return Collaborative(short, long, near, arrays["known"], settings)
 
 
-def _memory(arrays: dict[str, NDArray[np.float32]], name: str, settings: MemorySettings, folder: Path) -> Memory:
+def _memory(
+    arrays: dict[str, NDArray[np.float32]], name: str, settings: MemorySettings, folder: Path
+) -> Memory:
     factors, by_factor = arrays[f"{name}_factors"], arrays[f"{name}_by_factor"]
     shape = (len(arrays["known"]), settings.factors)
     if factors.shape != shape or by_factor.shape != shape[::-1]:
@@ -143,7 +156,11 @@ def fold(
 def workspace(longest: int, width: int) -> tuple[Floats, Floats, Floats]:
     """Scratch memory of ``solve`` for rows of up to ``longest`` values."""
     padded = (longest + 3) // 4 * 4
-    return np.empty((padded, width), np.float32), np.empty((2, padded), np.float32), np.empty((3, width), np.float32)
+    return (
+        np.empty((padded, width), np.float32),
+        np.empty((2, padded), np.float32),
+        np.empty((3, width), np.float32),
+    )
 
 
 @nb.njit(cache=True, nogil=True, fastmath=REASSOCIATE)
@@ -252,7 +269,10 @@ def score_all(by_factor: Floats, x: Floats, out: Floats) -> None:
         x0, x1, x2, x3 = x[a], x[a + 1], x[a + 2], x[a + 3]
         for i in range(n):
             out[i] += (
-                by_factor[a, i] * x0 + by_factor[a + 1, i] * x1 + by_factor[a + 2, i] * x2 + by_factor[a + 3, i] * x3
+                by_factor[a, i] * x0
+                + by_factor[a + 1, i] * x1
+                + by_factor[a + 2, i] * x2
+                + by_factor[a + 3, i] * x3
             )
     for a in range(whole, width):
         for i in range(n):

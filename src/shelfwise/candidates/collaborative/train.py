@@ -13,20 +13,38 @@ from numpy.typing import NDArray
 from shelfwise.candidates._matrix import Csr, PairDays, Prepared
 from shelfwise.candidates._neighbours import Neighbours, strongest
 from shelfwise.candidates._threads import in_shares
-from shelfwise.candidates.collaborative.serve import REASSOCIATE, Collaborative, Floats, Memory, solve, workspace
+from shelfwise.candidates.collaborative.serve import (
+    REASSOCIATE,
+    Collaborative,
+    Floats,
+    Memory,
+    solve,
+    workspace,
+)
 from shelfwise.candidates.collaborative.settings import CollaborativeSettings, MemorySettings
 from shelfwise.domain import Shelf
 
 
 def fit(
-    prepared: Prepared, shelf: Shelf | None, *, settings: CollaborativeSettings, warm: Collaborative | None = None
+    prepared: Prepared,
+    shelf: Shelf | None,
+    *,
+    settings: CollaborativeSettings,
+    warm: Collaborative | None = None,
 ) -> Collaborative:
     """Learn from a history; ``warm``, an earlier fit of the same shop, saves most sweeps. Needs no ``shelf``."""
     del shelf
     pairs, by_event = prepared.pairs, settings.by_event()
     seed = settings.seed
     memories = [
-        memory(pairs, prepared.as_of_us, by_event, one, seed=seed, warm=None if warm is None else getattr(warm, name))
+        memory(
+            pairs,
+            prepared.as_of_us,
+            by_event,
+            one,
+            seed=seed,
+            warm=None if warm is None else getattr(warm, name),
+        )
         for name, one in (("short", settings.short), ("long", settings.long))
     ]
     aged = pairs.weights(prepared.as_of_us, settings.neighbour_half_life_days, by_event)
@@ -127,11 +145,15 @@ def bm25(by_item: Csr, *, k1: float, b: float) -> Csr:
     held = np.bincount(by_item.column, minlength=by_item.n_columns)
     idf = np.log(by_item.n_rows) - np.log1p(held)
     idf = np.maximum(idf, 0.0).astype(np.float32)
-    return by_item.valued(idf[by_item.column] * w * np.float32(k1 + 1) / (w + np.float32(k1) * saturation[row]))
+    return by_item.valued(
+        idf[by_item.column] * w * np.float32(k1 + 1) / (w + np.float32(k1) * saturation[row])
+    )
 
 
 def _start(n_items: int, factors: int, seed: int, items: Floats | None) -> Floats:
-    spread = 0.01 * np.sqrt(64 / factors)  # small: the first half-sweep then sees an almost plain ridge problem
+    spread = 0.01 * np.sqrt(
+        64 / factors
+    )  # small: the first half-sweep then sees an almost plain ridge problem
     noise = np.random.default_rng(seed).normal(0.0, spread, (n_items, factors)).astype(np.float32)
     if items is None:
         return noise

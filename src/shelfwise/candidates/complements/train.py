@@ -106,7 +106,15 @@ def likeness(pairs: Neighbours, tokens: Csr) -> NDArray[np.float32]:
 
     def share(first: int, step: int) -> None:
         _likeness(
-            first, step, pairs.start, pairs.item, tokens.start, tokens.column, tokens.value, tokens.n_columns, out
+            first,
+            step,
+            pairs.start,
+            pairs.item,
+            tokens.start,
+            tokens.column,
+            tokens.value,
+            tokens.n_columns,
+            out,
         )
 
     in_shares(share)
@@ -244,4 +252,6 @@ def _shorten(
     spare = np.empty(len(start) - 1, np.float32)
     for i in range(len(start) - 1):
         low, high = start[i], start[i + 1]
-        count[i] = keep_strongest(neighbour[low:high], similarity[low:high], high - low, spare, item[i], value[i])
+        count[i] = keep_strongest(
+            neighbour[low:high], similarity[low:high], high - low, spare, item[i], value[i]
+        )

@@ -73,7 +73,17 @@ class SessionNeighbours:
         index = self.index
         out = np.full(len(item), -1, np.int32)
         known = np.ascontiguousarray(item, np.int32)
-        _anchors(items, weight, known, index.start, index.item, index.posting_start, index.posting, index.rarity, out)
+        _anchors(
+            items,
+            weight,
+            known,
+            index.start,
+            index.item,
+            index.posting_start,
+            index.posting,
+            index.rarity,
+            out,
+        )
         return "seen_together", out
 
     def votes(self, items: Rows, weight: Floats) -> Floats:
@@ -123,7 +133,9 @@ def load(folder: Path) -> SessionNeighbours:
     index = SessionIndex(**_files.load(folder, _KINDS))
     n_sessions, n_items = index.n_sessions, index.n_items
     _files.check_lists(index.start, index.item, n_rows=n_sessions, n_columns=n_items, folder=folder)
-    _files.check_lists(index.posting_start, index.posting, n_rows=n_items, n_columns=n_sessions, folder=folder)
+    _files.check_lists(
+        index.posting_start, index.posting, n_rows=n_items, n_columns=n_sessions, folder=folder
+    )
     _files.check_length(index.vote, n_sessions, folder / "vote.npy")
     _files.check_length(index.gain, n_items, folder / "gain.npy")
     return SessionNeighbours(index, settings)

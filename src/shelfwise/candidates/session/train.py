@@ -11,7 +11,11 @@ from shelfwise.domain import DAY_US, Shelf
 
 
 def fit(
-    prepared: Prepared, shelf: Shelf | None, *, settings: SessionSettings, warm: SessionNeighbours | None = None
+    prepared: Prepared,
+    shelf: Shelf | None,
+    *,
+    settings: SessionSettings,
+    warm: SessionNeighbours | None = None,
 ) -> SessionNeighbours:
     """Index the sessions of a history. Needs neither ``shelf`` nor ``warm``: building it is fast."""
     del shelf, warm

@@ -23,9 +23,7 @@ def tfidf(shelf: Shelf, *, n_items: int, settings: SimilarSettings) -> Csr:
     A token of one item matches nothing, yet lengthens its row: odd words make an item less like others. One of
     more than ``common`` items is left out.
     """
-    counts = _counts(
-        (_item_tokens(shelf, row, settings) for row in range(n_items)), n_items
-    )
+    counts = _counts((_item_tokens(shelf, row, settings) for row in range(n_items)), n_items)
     held = np.bincount(counts.column, minlength=counts.n_columns)
     idf = np.log(max(n_items, 1) / np.maximum(held, 1)).astype(np.float32)
     telling = (held <= settings.common) & (idf > 0)

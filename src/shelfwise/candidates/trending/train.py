@@ -41,7 +41,9 @@ def aged_counts(days: PairDays, as_of_us: int, half_life_days: float) -> NDArray
     return np.bincount(days.item, weights=left, minlength=days.n_items)
 
 
-def _share(days: PairDays, as_of_us: int, half_life_days: float, may: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _share(
+    days: PairDays, as_of_us: int, half_life_days: float, may: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     counts = aged_counts(days, as_of_us, half_life_days) * may
     return (counts / max(counts.sum(), 1e-30)).astype(np.float32)
 
