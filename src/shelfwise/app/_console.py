@@ -102,7 +102,7 @@ class DoorApi:
 def pages(console: Console) -> Any:
     """The handler for ``Door.mounts``. Pages are made in a thread: answers over HTTP do not wait for them."""
 
-    async def handle(door: Door, request: Request) -> Response:
+    async def handle(door: Door, request: Request) -> Response:  # noqa: ARG001
         cookies = request.headers.get("cookie") or ""
         page = await asyncio.to_thread(console.render, request.path, request.query, cookies)
         return Response(page.status, page.body, list(page.headers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -306,6 +307,14 @@ def test_an_item_is_made_looked_at_changed_and_retired(served: Served) -> None:
     is_problem(served.get("/v1/items/new-1"), 404, "no item 'new-1'")
     is_problem(served.call("PATCH", "/v1/items/new-1", json={"stock": 1}), 404)
     is_problem(served.call("DELETE", "/v1/items/new-1"), 404)
+
+
+@pytest.mark.parametrize("item_id", ["AB/12", "a%41", "ä ö", "x+y", "export", "a//b"])
+def test_an_id_may_hold_what_addresses_escape(served: Served, item_id: str) -> None:
+    address = f"/v1/items/{quote(item_id, safe='')}"
+    assert served.call("PUT", address, json={"title": "odd"}).json()["item_id"] == item_id
+    assert served.get(address).json()["item_id"] == item_id
+    assert served.call("DELETE", address).status_code == 204
 
 
 def test_a_changed_item_is_not_overwritten_unseen(served: Served) -> None:

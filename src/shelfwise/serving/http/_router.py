@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import unquote
 
 from shelfwise.serving.http._problems import Problem
 from shelfwise.serving.http._request import Request, Response
@@ -16,7 +15,7 @@ Handler = Callable[[Any, Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. ``{name}`` in the path is one segment."""
+    """One route. ``{name}`` in the path is a parameter; there is one at most."""
 
     method: str
     path: str
@@ -49,17 +48,24 @@ class Router:
         route = self._plain.get((method, path))
         if route is not None:
             return route, {}
-        parts = path.strip("/").split("/")
-        for route in self._open:
-            if route.method == method and (params := _match(route.parts, parts)) is not None:
+        for route, params in self._matching(path):
+            if route.method == method:
                 return route, params
         raise self._missing(path)
 
     def allowed(self, path: str) -> list[str]:
         """Methods that a path knows."""
-        parts = path.strip("/").split("/")
         plain = [method for method, known in self._plain if known == path]
-        return sorted({*plain, *(r.method for r in self._open if _match(r.parts, parts) is not None)})
+        return sorted({*plain, *(route.method for route, _ in self._matching(path))})
+
+    def _matching(self, path: str) -> Iterator[tuple[Route, dict[str, str]]]:
+        """Routes with a parameter that a path fits; those first whose parameter is one segment."""
+        parts = path.removeprefix("/").split("/")
+        for longer in (False, True):
+            for route in self._open:
+                params = _match(route.parts, parts, longer=longer)
+                if params is not None:
+                    yield route, params
 
     def _missing(self, path: str) -> Problem:
         methods = self.allowed(path)
@@ -71,13 +77,15 @@ class Router:
         return Problem(404, f"no route {path[:128]!r}{hint}")
 
 
-def _match(pattern: Sequence[str], parts: Sequence[str]) -> dict[str, str] | None:
-    if len(pattern) != len(parts):
+def _match(pattern: Sequence[str], parts: Sequence[str], *, longer: bool) -> dict[str, str] | None:
+    """The parameter of a path; None if it does not fit. ``longer``: an id may hold slashes (``AB/12``).
+
+    Addresses come decoded, so a slash that was written as %2F looks like any other.
+    """
+    spare = len(parts) - len(pattern)
+    if spare < 0 or (spare > 0) != longer:
         return None
-    params = {}
-    for known, given in zip(pattern, parts, strict=True):
-        if known.startswith("{") and given:
-            params[known[1:-1]] = unquote(given)
-        elif known != given:
-            return None
-    return params
+    at = next(place for place, known in enumerate(pattern) if known.startswith("{"))
+    value = "/".join(parts[at : at + spare + 1])
+    fits = list(pattern[:at]) == list(parts[:at]) and list(pattern[at + 1 :]) == list(parts[at + spare + 1 :])
+    return {pattern[at][1:-1]: value} if fits and value else None
