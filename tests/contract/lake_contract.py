@@ -156,7 +156,6 @@ class LakeContract:
         for version, row in enumerate((A, B, B1, C)):
             lake.append("event_lines", rows(row), sink="fold", version=version)
         lake.compact("event_lines")
-        lake.compact("event_lines", keep_hours=0)
         assert (content(lake), lake.version("event_lines", "fold")) == ([A, B, B1, C], 3)
         assert not lake.append("event_lines", rows(A), sink="fold", version=3)
 

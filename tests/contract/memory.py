@@ -269,7 +269,7 @@ class MemoryLake:
         self._tables[table] = kept.cast(rows.schema)
         return len(rows) - len(kept)
 
-    def compact(self, table: str, *, keep_hours: int = 24) -> None:
+    def compact(self, table: str) -> None:
         """Nothing to compact."""
 
     def close(self) -> None:

@@ -57,6 +57,9 @@ class ShelfReaderContract:
         assert dict(shelf.row_of) == {"b": 0, "a": 1}
         assert shelf.rows(["a", "ghost", "b"]).tolist() == [1, 0]
 
+    def test_an_item_without_a_title_goes_by_its_id(self) -> None:
+        assert self.make(self.catalogue(put("b"))).shelf().title == ("b",)
+
     def test_few_valued_columns_are_coded_and_absent_is_minus_one(self) -> None:
         shelf = self.make(
             self.catalogue(
@@ -91,7 +94,7 @@ class ShelfReaderContract:
         )
         new = reader.shelf()
         assert facts(old) == before
-        assert (new.title, new.item_id) == (("new", "", ""), ("a", "b", "c"))
+        assert (new.title, new.item_id) == (("new", "b", "c"), ("a", "b", "c"))
         assert column(new, "brand") == ["y", None, "x"]
         assert column(new, "attributes.color") == [None, None, None]
         assert new.generation == catalogue.generation() > old.generation

@@ -182,7 +182,7 @@ class Lake(Protocol):
         ...
 
     def files(self, table: str) -> list[str]:
-        """Parquet files that make up the table now, good for a day. Empty if there is no such table.
+        """Parquet files that make up the table now, good for an hour. Empty if there is no such table.
 
         A table with a ``day`` has a ``month`` too (text, ``2011-12``), which may stand in the path alone.
         """
@@ -191,12 +191,12 @@ class Lake(Protocol):
     def delete(self, table: str, predicate: str) -> int:
         """Delete rows by an SQL predicate (``sql_text`` quotes); how many went. Raises InvalidField.
 
-        The bytes go with ``compact(keep_hours=0)``.
+        Their bytes go too, and files of older versions with them: lists of files held by others go bad.
         """
         ...
 
-    def compact(self, table: str, *, keep_hours: int = 24) -> None:
-        """Fewer, larger files; those of versions older than ``keep_hours`` are removed."""
+    def compact(self, table: str) -> None:
+        """Fewer, larger files; those that no list of the last hour names are removed."""
         ...
 
     def close(self) -> None: ...
@@ -229,6 +229,10 @@ class ControlStore(Protocol):
         ...
 
     def delete(self, kind: str, key: str, *, if_match: str | None, actor: str, at_us: int) -> bool: ...
+
+    def forget(self, kind: str, key: str) -> int:
+        """Remove a document and every audit line about it, to erase a person; how many rows went."""
+        ...
 
     def generation(self, kind: str) -> int:
         """Grows with each change of this kind."""

@@ -182,7 +182,7 @@ def test_while_the_keeper_is_away_answers_go_on_and_writes_are_told_to_come_agai
 
 def test_a_full_queue_turns_the_next_away_at_once_and_says_when_to_come_again(shop: HttpShop) -> None:
     door = shop.door(release=model(), queue_limit=4)
-    door.pipeline = replace(door.pipeline, release=replace(door.pipeline.release, ranker=Slow(0.05)))  # type: ignore[type-var,union-attr]
+    door.pipeline = replace(door.pipeline, release=replace(door.pipeline.release, ranker=Slow(0.2)))  # type: ignore[type-var,union-attr]
     served = serve(door)
     got = asyncio.run(at_once(served.port, 30))
     served.stop()

@@ -36,7 +36,10 @@ from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundE
 from shelfwise.domain import InvalidField, InvalidInput, StoreUnavailable
 from shelfwise.stores.adapters._files import sync_file, sync_folder
 
-KEEP_HOURS = 24  # files of older versions stay this long: a training run may still hold their list
+KEEP_HOURS = 1  # files of older versions stay this long: a training run may still be reading its list of them
+FULL_BYTES = (
+    32 << 20
+)  # a file this large is left alone by compactions, so that none rewrites more than this a month
 SYNC_ONE_BY_ONE = 16  # files; above this one sync of everything is faster than many of one
 _DAY, _MONTH = "day", "month"
 _LOG = "_delta_log"
@@ -104,28 +107,28 @@ class DeltaLake:
             return [] if found is None else sorted(map(unquote, found.file_uris()))
 
     def delete(self, table: str, predicate: str) -> int:
-        """Delete rows by an SQL predicate; how many went. The bytes go with a ``compact`` of ``keep_hours=0``."""
+        """Delete rows by an SQL predicate; how many went. Their bytes go too: lists of files held by others go bad."""
         with self._lock, _reported(table):
             found = self._find(table)
             if found is None:
                 return 0
             _check_predicate(predicate, found)
-            gone = found.delete(predicate)["num_deleted_rows"]
+            gone = int(found.delete(predicate)["num_deleted_rows"] or 0)
             self._sync(table, found)
-        return int(gone)
+            if gone:
+                _vacuum(found, keep_hours=0)
+        return gone
 
-    def compact(self, table: str, *, keep_hours: int = KEEP_HOURS) -> None:
-        """Fewer, larger files; those of versions older than ``keep_hours`` are removed."""
+    def compact(self, table: str) -> None:
+        """Fewer, larger files; those of versions older than ``KEEP_HOURS`` are removed."""
         with self._lock, _reported(table):
             found = self._find(table)
             if found is None:
                 return
-            found.optimize.compact(max_concurrent_tasks=2)
+            found.optimize.compact(target_size=FULL_BYTES, max_concurrent_tasks=2)
             found.create_checkpoint()
             self._sync(table, found)  # before anything older goes
-            found.vacuum(
-                retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True
-            )
+            _vacuum(found, keep_hours=KEEP_HOURS)
             found.cleanup_metadata()
 
     def copy_to(self, target: Path) -> None:
@@ -160,7 +163,7 @@ class DeltaLake:
         new, rows = found is None, _with_month(rows)
         write_deltalake(
             self._path(table) if new else found,
-            rows if new else _fitted(found, rows),
+            _fitted(found, rows),
             mode="append",
             partition_by=[_MONTH] if new and _MONTH in rows.column_names else None,
             schema_mode=None if new or _same_columns(found, rows) else "merge",
@@ -194,6 +197,11 @@ def _version(found: Any, sink: str) -> int:
     return -1 if version is None else int(version)
 
 
+def _vacuum(found: Any, *, keep_hours: int) -> None:
+    """Remove files of older versions, and those of writers that died before their commit."""
+    found.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
+
+
 def _same_columns(found: Any, rows: pa.Table) -> bool:
     return {field.name for field in found.schema().fields} == set(rows.column_names)
 
@@ -209,9 +217,11 @@ def _files_of_months(found: Any, rows: pa.Table) -> list[str]:
 
 
 def _fitted(found: Any, rows: pa.Table) -> pa.Table:
-    """Rows with the types of their table; columns that the table does not have stay as they are."""
-    known = {field.name: field.type for field in pa.schema(found.schema().to_arrow())}
-    fields = [field.with_type(known.get(field.name, field.type)) for field in rows.schema]
+    """Rows with the types of their table. All may be null: a column that never was may be one day."""
+    known = (
+        {} if found is None else {field.name: field.type for field in pa.schema(found.schema().to_arrow())}
+    )
+    fields = [pa.field(field.name, known.get(field.name, field.type)) for field in rows.schema]
     return rows.cast(pa.schema(fields))
 
 
@@ -292,7 +302,7 @@ def _set_torn_aside(entries: Path) -> None:
         torn = numbers[-1]
         log.warning("lake.entry_set_aside", extra={"entry": str(torn)})
         for checkpoint in (*entries.glob(f"{torn.stem}.checkpoint*"), *entries.glob("_last_checkpoint")):
-            checkpoint.unlink()
+            checkpoint.unlink(missing_ok=True)
         torn.rename(torn.with_suffix(".torn"))
 
 

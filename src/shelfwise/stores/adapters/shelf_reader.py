@@ -1,12 +1,13 @@
 """The shelf of a worker, kept in step with a catalogue by copying only the columns that changed.
 
 Most changes of a catalogue are of price and stock, which the shelf does not hold: they cost a query and a
-comparison. Each step that holds the interpreter is one copy of one column (0.3 ms at 100,000 items), so that
-a thread answering beside it waits no longer than Python's own switch interval.
+comparison. No step holds the interpreter for longer than a copy of one column (0.3 ms at 100,000 items), and
+between columns there is a pause, so that a thread answering beside it gets its turn.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
@@ -20,13 +21,14 @@ from shelfwise.stores import Catalogue, StoredItem
 MAX_ATTRIBUTES = (
     100  # columns, by first sight; each costs 4 bytes an item, and a wild feed may bring thousands
 )
+PAUSE_S = 0.0002  # long enough for a waiting thread to take the interpreter, 20 times for a whole catalogue
 SPARE_VALUES = (
     10_000  # values no item has any more may be this many, and twice the items, before all is recoded
 )
 
 _PLAIN: dict[str, Callable[[Item], Any]] = {
     "item_id": lambda item: item.item_id,
-    "title": lambda item: item.title,
+    "title": lambda item: item.title or item.item_id,
     "url": lambda item: item.url,
     "image": lambda item: item.image,
 }
@@ -88,11 +90,14 @@ class _Columns:
         n_rows = max(len(self._row_of), int(rows.max(initial=-1)) + 1)
         for name, value_of in _PLAIN.items():
             self._plain[name].set(n_rows, rows, list(map(value_of, items)))
+            time.sleep(PAUSE_S)
         for name, value_of in _CODED.items():
             self._coded[name].set(n_rows, rows, list(map(value_of, items)))
+            time.sleep(PAUSE_S)
         for name in self._attributes(items):
             values = [item.attributes.get(name) for item in items]
             self._coded[f"attributes.{name}"].set(n_rows, rows, values)
+            time.sleep(PAUSE_S)
         self._min_age.set(n_rows, rows, [item.min_age or 0 for item in items])
         self._first_seen.set(n_rows, rows, [stored.first_seen_us for stored in changed])
         self._name_rows(changed)
