@@ -1,0 +1,87 @@
+"""Wires one worker: stores to read from, the keeper's inbox, the door, and the pages hung under it."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from shelfwise.app._clock import open_clock
+from shelfwise.app._console import DoorApi, pages
+from shelfwise.app._layout import Layout
+from shelfwise.app._stores import Readers, open_readers
+from shelfwise.app.settings import ShopSettings, load_settings
+from shelfwise.console import ONLINE_RETAIL, make_console
+from shelfwise.domain import Answer, Clock
+from shelfwise.reranking import ArrangeSettings
+from shelfwise.serving.http import App, Door, DoorSettings, make_app
+from shelfwise.serving.http._door import AsyncInbox
+from shelfwise.stores.adapters.sqlite_log import SqliteLog
+from shelfwise.stores.adapters.unix_inbox import AsyncUnixInbox
+from shelfwise.streaming import find_answer
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def make_worker(folder: Path, worker: int) -> App:
+    """The application of one worker process. Raises StoreUnavailable until the keeper has made the stores."""
+    layout = Layout(folder)
+    settings = load_settings(folder)
+    readers = open_readers(layout)
+    clock = open_clock(folder, settings.clock)
+    door = make_door(layout, settings, readers, clock, AsyncUnixInbox(layout.socket), worker=worker)
+    if settings.serve.console:
+        console = make_console(
+            DoorApi(door),
+            clock,
+            new_id=lambda: secrets.token_urlsafe(12),
+            name=settings.shop.name,
+            credit=ONLINE_RETAIL if (layout.folder / "demo").exists() else None,
+        )
+        door.mounts = {"/shop": pages(console)}
+    return make_app(door)
+
+
+def make_door(
+    layout: Layout,
+    settings: ShopSettings,
+    readers: Readers,
+    clock: Clock,
+    inbox: AsyncInbox,
+    *,
+    worker: int = 0,
+) -> Door:
+    """The door over these stores."""
+    log = SqliteLog(layout.log, read_only=True)
+
+    def logged(recommendation_id: str) -> Answer | None:
+        return find_answer(readers.state, log, recommendation_id)
+
+    return Door(
+        inbox=inbox,
+        state=readers.state,
+        catalogue=readers.catalogue,
+        board=readers.board,
+        live=readers.live,
+        control=readers.control,
+        releases=readers.releases,
+        shelf_reader=readers.shelf_reader,
+        find_answer=logged,
+        clock=clock,
+        settings=door_settings(settings),
+        placements=settings.placements,
+        metrics_folder=layout.live / "metrics",
+        worker=worker,
+        arrange=ArrangeSettings(**settings.reranking),
+    )
+
+
+def door_settings(settings: ShopSettings) -> DoorSettings:
+    """The door's part of the settings."""
+    return DoorSettings(
+        currency=settings.shop.currency,
+        country=settings.shop.country,
+        deadline_ms=settings.serve.deadline_ms,
+        queue_limit=settings.serve.queue_limit,
+        allowed_origins=settings.serve.allowed_origins,
+        loopback=settings.serve.host in LOOPBACK,
+    )
