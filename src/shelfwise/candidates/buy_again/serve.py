@@ -14,7 +14,7 @@ from shelfwise.candidates._history import History, history_of
 from shelfwise.candidates._kernels import Floats, Rows, best, reads, without
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates.buy_again.settings import BuyAgainSettings
-from shelfwise.domain import DAY_US, PURCHASE, LiveItems, PersonState, Query
+from shelfwise.domain import DAY_US, NO_ROWS, PURCHASE, LiveItems, PersonState, Query
 
 NAME = "buy_again"
 RHYTHM = (
@@ -65,8 +65,8 @@ class BuyAgain:
         n_items = len(self.gap_days)
         column = np.full((1, n_items), np.nan, np.float32)
         column[0, rows] = score
-        nobody = Query(size=1, asked_us=0, seeds=query.seeds, exclude=query.exclude)
-        blocked = without(query if query.seen == "exclude" else nobody, rows, live, n_items)
+        unwanted = rows if query.seen == "exclude" else NO_ROWS
+        blocked = without(query, unwanted, live, n_items)
         return Proposal(*best(column[0], blocked, limit, above=-np.inf), reads(column))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
