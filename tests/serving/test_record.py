@@ -16,7 +16,7 @@ class Inbox:
     def __init__(self) -> None:
         self.away, self.taken = False, list[str]()
 
-    async def submit_async(self, command: str, payload: Any) -> None:
+    async def submit(self, command: str, payload: Any) -> None:
         assert command == "answers"
         if self.away:
             raise StoreUnavailable("the keeper is away")
@@ -71,10 +71,10 @@ def test_while_the_keeper_is_away_answers_wait_in_order_and_the_oldest_go_first(
 
 def test_answers_that_the_keeper_refuses_are_lost_and_the_next_go_on() -> None:
     class Refusing(Inbox):
-        async def submit_async(self, command: str, payload: Any) -> None:
+        async def submit(self, command: str, payload: Any) -> None:
             if payload[0].recommendation_id == "a1":
                 raise InvalidInput("answers are malformed")
-            await super().submit_async(command, payload)
+            await super().submit(command, payload)
 
     async def scene() -> tuple[list[str], tuple[int, int]]:
         inbox = Refusing()

@@ -25,7 +25,7 @@ AWAY_S = 0.5  # between two tries while the keeper is away
 class AnswerInbox(Protocol):
     """The part of the keeper's door that is needed here."""
 
-    async def submit_async(self, command: str, payload: Any) -> Any: ...
+    async def submit(self, command: str, payload: Any) -> Any: ...
 
 
 class Recorder:
@@ -62,7 +62,7 @@ class Recorder:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             try:
-                await self._inbox.submit_async("answers", batch)
+                await self._inbox.submit("answers", batch)
             except StoreUnavailable as trouble:
                 self._waiting.extendleft(reversed(batch))
                 self._trim()

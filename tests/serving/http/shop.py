@@ -48,7 +48,7 @@ class AsyncKeeper:
     away: bool = False
     seen: list[str] = field(default_factory=list)
 
-    async def submit_async(self, command: str, payload: Any) -> Receipt:
+    async def submit(self, command: str, payload: Any) -> Receipt:
         self.seen.append(command)
         if self.away:
             raise StoreUnavailable("the keeper is away; expected it to listen at its socket")

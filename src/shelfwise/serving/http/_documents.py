@@ -81,7 +81,7 @@ async def write(
         "if_match": if_match,
         "actor": request.actor,
     }
-    receipt = await door.inbox.submit_async("control", command)
+    receipt = await door.inbox.submit("control", command)
     return str(receipt.result)
 
 
@@ -96,5 +96,5 @@ async def delete(door: Door, request: Request, kind: str, noun: str) -> Response
         "if_match": match_of(request),
         "actor": request.actor,
     }
-    await door.inbox.submit_async("control", command)
+    await door.inbox.submit("control", command)
     return Response(204)

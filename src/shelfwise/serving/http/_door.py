@@ -32,7 +32,7 @@ from shelfwise.stores import (
 class AsyncInbox(Protocol):
     """The keeper's door for an event loop. Raises StoreUnavailable at once while the keeper is away."""
 
-    async def submit_async(self, command: str, payload: Any) -> Receipt: ...
+    async def submit(self, command: str, payload: Any) -> Receipt: ...
 
 
 class PlacementLike(Protocol):

@@ -44,7 +44,7 @@ async def _take(door: Door, request: Request, accept: Callable[..., Verdicts], *
     accepted = duplicates = 0
     untracked = len(verdicts.untracked)
     if verdicts.accepted:
-        receipt = await door.inbox.submit_async("events", verdicts.accepted)
+        receipt = await door.inbox.submit("events", verdicts.accepted)
         accepted, duplicates = receipt.accepted, len(receipt.duplicates)
         untracked += len(receipt.untracked)
         rejected += [_conflict(verdicts, at) for at in receipt.conflicts]
@@ -77,6 +77,6 @@ def _conflict(verdicts: Verdicts, at: int) -> Rejected:
 
 async def _bury(door: Door, letters: list[dict[str, Any]]) -> None:
     try:
-        await door.inbox.submit_async("dead_letters", letters)
+        await door.inbox.submit("dead_letters", letters)
     except StoreUnavailable as trouble:
         log.warning("dead_letters.lost", extra={"rows": len(letters), "reason": str(trouble)})

@@ -24,7 +24,7 @@ async def put_items(door: Door, request: Request) -> Response:
     _refuse_body(verdicts)
     rejected = [Rejected(one.index, one.field, one.value, one.rule) for one in verdicts.rejected]
     if verdicts.changes:
-        await door.inbox.submit_async("items", list(verdicts.changes))
+        await door.inbox.submit("items", list(verdicts.changes))
     if rejected:
         bury(door, rejected, "http items")
     return json_response(ItemsAccepted(len(verdicts.changes), rejected), 202)
@@ -56,7 +56,7 @@ async def delete_item(door: Door, request: Request) -> Response:
     """DELETE /v1/items/{item_id}: it is retired; its row and history stay."""
     item_id = _item_id(request)
     _check_match(request, await aside(_known, door, item_id), item_id)
-    await door.inbox.submit_async("items", [ItemChange(action="delete", item_id=item_id, at_us=door.clock())])
+    await door.inbox.submit("items", [ItemChange(action="delete", item_id=item_id, at_us=door.clock())])
     return Response(204)
 
 
@@ -95,7 +95,7 @@ def item_document(stored: StoredItem) -> dict[str, Any]:
 
 
 async def _changed(door: Door, change: ItemChange, status: int) -> Response:
-    receipt = await door.inbox.submit_async("items", [change])
+    receipt = await door.inbox.submit("items", [change])
     etag = receipt.result[0][0] if receipt.result and receipt.result[0] else ""
     stored = await aside(_known, door, change.item_id)
     return json_response(item_document(stored), status, ("etag", quoted(etag or stored.etag)))

@@ -31,11 +31,11 @@ async def promote(door: Door, request: Request) -> Response:
     release = _ALIAS.body(request.body).release
     await aside(door.releases.manifest, release)  # it exists
     command = {"op": "promote", "release": release, "actor": request.actor}
-    receipt = await door.inbox.submit_async("control", command)
+    receipt = await door.inbox.submit("control", command)
     return json_response(ChampionOut(receipt.result))
 
 
 async def rollback(door: Door, request: Request) -> Response:
     """POST /v1/releases/rollback: back to the champion before."""
-    receipt = await door.inbox.submit_async("control", {"op": "rollback", "actor": request.actor})
+    receipt = await door.inbox.submit("control", {"op": "rollback", "actor": request.actor})
     return json_response(ChampionOut(receipt.result))

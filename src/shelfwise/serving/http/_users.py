@@ -30,7 +30,7 @@ async def export_user(door: Door, request: Request) -> Response:
 
 async def delete_user(door: Door, request: Request) -> Response:
     """DELETE /v1/users/{user_id}: forget, everywhere; answered with the report of what was removed."""
-    receipt = await door.inbox.submit_async("erase", {"person": f"u:{_user_id(request)}"})
+    receipt = await door.inbox.submit("erase", {"person": f"u:{_user_id(request)}"})
     return json_response(receipt.result if receipt.result is not None else {})
 
 
@@ -38,7 +38,7 @@ async def set_consent(door: Door, request: Request) -> Response:
     """PUT /v1/users/{user_id}/consent: whether they may be tracked and personalised."""
     denied = _CONSENT.body(request.body).consent == "denied"
     command = {"person": f"u:{_user_id(request)}", "opted_out": denied}
-    await door.inbox.submit_async("consent", command)
+    await door.inbox.submit("consent", command)
     return Response(204)
 
 
