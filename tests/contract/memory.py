@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from shelfwise.domain import InvalidField, InvalidInput, LiveItems, UnknownName
+from shelfwise.domain import Conflict, InvalidField, InvalidInput, LiveItems, UnknownName
 from shelfwise.stores import BOARD_NAMES, START, Entry, ItemChange, Position, StoredItem, Stream
 from shelfwise.stores._changes import changed
 
@@ -274,3 +276,85 @@ class MemoryLake:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+class MemoryControl:
+    """``ControlStore``: a dict, and two lists."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
+        self._versions, self._generations = count(1), dict[str, int]()
+        self._audit: list[dict[str, Any]] = []
+        self._letters: list[dict[str, Any]] = []
+
+    def put(
+        self, kind: str, key: str, body: Mapping[str, Any], *, if_match: str | None, actor: str, at_us: int
+    ) -> str:
+        for name, value, most in (("kind", kind, 64), ("key", key, 255)):
+            if not 1 <= len(value.encode()) <= most:
+                raise InvalidField(name, value, f"1 to {most} bytes")
+        if len(json.dumps(body)) > 262_144:
+            raise InvalidInput(f"{kind} {key!r} is too large; expected at most 262144 bytes")
+        self._check_match(kind, key, if_match)
+        etag = str(next(self._versions))
+        self._change(kind, key, dict(body), etag, actor, at_us)
+        return etag
+
+    def get(self, kind: str, key: str) -> tuple[dict[str, Any], str] | None:
+        return self._held.get((kind, key))
+
+    def documents(
+        self, kind: str, *, after: str = "", limit: int = 200
+    ) -> list[tuple[str, dict[str, Any], str]]:
+        held = sorted(key for one, key in self._held if one == kind and key > after)
+        return [(key, *self._held[kind, key]) for key in held[:limit]]
+
+    def delete(self, kind: str, key: str, *, if_match: str | None, actor: str, at_us: int) -> bool:
+        if (kind, key) not in self._held:
+            return False
+        self._check_match(kind, key, if_match)
+        self._change(kind, key, None, "", actor, at_us)
+        return True
+
+    def forget(self, kind: str, key: str) -> int:
+        kept = [line for line in self._audit if (line["kind"], line["key"]) != (kind, key)]
+        gone = len(self._audit) - len(kept) + (self._held.pop((kind, key), None) is not None)
+        self._audit = kept
+        self._generations[kind] = self.generation(kind) + 1
+        return gone
+
+    def generation(self, kind: str) -> int:
+        return self._generations.get(kind, 0)
+
+    def audit(self, *, limit: int = 200) -> list[dict[str, Any]]:
+        return self._audit[::-1][:limit]
+
+    def add_dead_letters(self, letters: Sequence[Mapping[str, Any]], *, at_us: int) -> None:
+        for letter in letters:
+            cells = {name: letter.get(name) for name in ("source", "row", "field", "value", "rule")}
+            cut = {name: None if cell is None else str(cell)[:1_000] for name, cell in cells.items()}
+            self._letters.append({"at_us": at_us, **cut})
+
+    def dead_letters(self, *, limit: int = 200) -> list[dict[str, Any]]:
+        return self._letters[::-1][:limit]
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _check_match(self, kind: str, key: str, if_match: str | None) -> None:
+        held = self._held.get((kind, key))
+        if if_match == "" and held is not None:
+            raise Conflict(f"{kind} {key!r} exists already")
+        if if_match and (held is None or held[1] != if_match):
+            found = "is gone" if held is None else f"has etag {held[1]!r}"
+            raise Conflict(f"{kind} {key!r} {found}; expected {if_match!r}")
+
+    def _change(
+        self, kind: str, key: str, body: dict[str, Any] | None, etag: str, actor: str, at_us: int
+    ) -> None:
+        before = self._held.pop((kind, key), (None, ""))[0]
+        if body is not None:
+            self._held[kind, key] = (body, etag)
+        self._generations[kind] = self.generation(kind) + 1
+        line = {"kind": kind, "key": key, "actor": actor, "at_us": at_us, "before": before, "after": body}
+        self._audit.append(line)

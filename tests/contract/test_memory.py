@@ -8,10 +8,19 @@ import pytest
 
 from contract.board_contract import BoardContract
 from contract.catalogue_contract import CatalogueContract
+from contract.control_store_contract import ControlStoreContract
 from contract.event_log_contract import EventLogContract
 from contract.lake_contract import LakeContract
 from contract.live_columns_contract import LiveColumnsContract
-from contract.memory import MemoryBoard, MemoryCatalogue, MemoryLake, MemoryLive, MemoryLog, MemoryState
+from contract.memory import (
+    MemoryBoard,
+    MemoryCatalogue,
+    MemoryControl,
+    MemoryLake,
+    MemoryLive,
+    MemoryLog,
+    MemoryState,
+)
 from contract.state_store_contract import StateStoreContract
 
 
@@ -47,3 +56,8 @@ class TestMemoryLake(LakeContract):
 
     def make(self) -> MemoryLake:
         return MemoryLake(self.folder)
+
+
+class TestMemoryControl(ControlStoreContract):
+    def make(self) -> MemoryControl:
+        return MemoryControl()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
+
+from shelfwise.domain import StoreUnavailable
 
 HEAD = "0001"  # the newest step in ``migrations/versions``
 
@@ -59,12 +58,35 @@ dead_letters = sa.Table(
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Run the steps that this database has not seen yet; costs a look at one row if there are none."""
+    """Run the steps that this database has not seen yet, in one transaction; costs a look if there are none.
+
+    Raises:
+        StoreUnavailable: The database was made by a newer version than this.
+    """
     with engine.connect() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == HEAD:
-            return
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        revision = revision_of(connection)
+    if revision == HEAD:
+        return
+    if revision is not None and revision > HEAD:
+        raise StoreUnavailable(f"control store has revision {revision!r}; expected at most {HEAD!r}")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _run_steps(connection)
+
+
+def revision_of(connection: sa.Connection) -> str | None:
+    """The newest step this database has seen; None if none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def _run_steps(connection: sa.Connection) -> None:
+    from alembic import command  # here, because workers open this store and have no use for a 0.2 s import
+    from alembic.config import Config
+
+    config = Config()
+    folder = str(Path(__file__).with_name("migrations"))
+    config.set_main_option("script_location", folder.replace("%", "%%"))  # it would interpolate
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

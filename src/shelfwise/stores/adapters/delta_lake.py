@@ -37,9 +37,7 @@ from shelfwise.domain import InvalidField, InvalidInput, StoreUnavailable
 from shelfwise.stores.adapters._files import sync_file, sync_folder
 
 KEEP_HOURS = 1  # files of older versions stay this long: a training run may still be reading its list of them
-FULL_BYTES = (
-    32 << 20
-)  # a file this large is left alone by compactions, so that none rewrites more than this a month
+FULL_BYTES = 32 << 20  # a file this large is left alone: a compaction rewrites no more than this of a month
 SYNC_ONE_BY_ONE = 16  # files; above this one sync of everything is faster than many of one
 _DAY, _MONTH = "day", "month"
 _LOG = "_delta_log"

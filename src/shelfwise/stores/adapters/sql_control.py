@@ -12,11 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from shelfwise.domain import Conflict, InvalidInput, StoreUnavailable
+from shelfwise.domain import Conflict, InvalidField, InvalidInput, StoreUnavailable
 from shelfwise.stores._tables import audit, dead_letters, documents, generations, upgrade
 
 MAX_LETTERS = 100_000  # the newest rejected rows that are kept
 MAX_BODY = 256 << 10  # bytes of one document
+BUSY_MS = 5_000  # a writer waits this long for another; changes of documents take a few ms
 
 
 class SqlControl:
@@ -55,7 +56,8 @@ class SqlControl:
     ) -> str:
         """Write a document; its new etag. Raises Conflict if it changed, or exists and was to be new."""
         text = _text(kind, key, body)
-        with self._changing(kind) as connection:
+        with self._changing() as connection:
+            _move_generation(connection, kind)
             held = _held(connection, kind, key)
             _check_match(kind, key, held, if_match)
             version = 1 if held is None else held.version + 1
@@ -93,14 +95,24 @@ class SqlControl:
 
     def delete(self, kind: str, key: str, *, if_match: str | None, actor: str, at_us: int) -> bool:
         """Delete a document; False if there is none. Raises Conflict if it changed."""
-        with self._changing(kind) as connection:
+        with self._changing() as connection:
+            _move_generation(connection, kind)
             held = _held(connection, kind, key)
             if held is None:
+                connection.rollback()
                 return False
             _check_match(kind, key, held, if_match)
             connection.execute(documents.delete().where(_is(kind, key)))
             _note(connection, kind, key, actor, at_us, before=held.body, after=None)
         return True
+
+    def forget(self, kind: str, key: str) -> int:
+        """Remove a document and every audit line about it, to erase a person; how many rows went."""
+        with self._changing() as connection:
+            _move_generation(connection, kind)
+            gone = connection.execute(documents.delete().where(_is(kind, key))).rowcount
+            lines = audit.delete().where((audit.c.kind == kind) & (audit.c.key == key))
+            return gone + connection.execute(lines).rowcount
 
     def generation(self, kind: str) -> int:
         """Grows with each change of this kind."""
@@ -125,8 +137,10 @@ class SqlControl:
         """Keep rejected rows, the newest ``MAX_LETTERS``."""
         if not letters:
             return
-        rows = [{"at_us": at_us, **{name: _cell(letter.get(name)) for name in _LETTER}} for letter in letters]
-        with self._reported_begin() as connection:
+        rows = [
+            {"at_us": at_us} | {name: _cell(letter.get(name), name) for name in _LETTER} for letter in letters
+        ]
+        with self._changing() as connection:
             connection.execute(dead_letters.insert(), rows)
             newest = connection.execute(sa.select(sa.func.max(dead_letters.c.id))).scalar() or 0
             connection.execute(dead_letters.delete().where(dead_letters.c.id <= newest - MAX_LETTERS))
@@ -141,6 +155,8 @@ class SqlControl:
         """A consistent copy in another file (SQLite only)."""
         if self.path is None:
             raise InvalidInput("this control store is a server; copy it with the server's own tools")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
         with self._reading() as connection:
             connection.execute(sa.text("VACUUM INTO :target"), {"target": str(target)})
 
@@ -149,14 +165,8 @@ class SqlControl:
         self._engine.dispose()
 
     @contextmanager
-    def _changing(self, kind: str) -> Iterator[sa.Connection]:
-        """One transaction that also moves the generation of a kind."""
-        with self._reported_begin() as connection:
-            moved = connection.execute(
-                generations.update().where(generations.c.kind == kind).values(number=generations.c.number + 1)
-            )
-            if moved.rowcount == 0:
-                connection.execute(generations.insert().values(kind=kind, number=1))
+    def _changing(self) -> Iterator[sa.Connection]:
+        with _reported(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -164,21 +174,30 @@ class SqlControl:
         with _reported(), self._engine.connect() as connection:
             yield connection
 
-    @contextmanager
-    def _reported_begin(self) -> Iterator[sa.Connection]:
-        with _reported(), self._engine.begin() as connection:
-            yield connection
 
-
-_LETTER = ("source", "row", "field", "value", "rule")
+_LETTER = {"source": 1_000, "row": 255, "field": 1_000, "value": 1_000, "rule": 1_000}  # columns, widths
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     """Writers do not stop readers; a lock is waited for; what is committed survives a crash of the machine."""
     cursor = connection.cursor()
-    for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in (
+        f"busy_timeout = {BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "secure_delete = ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _move_generation(connection: sa.Connection, kind: str) -> None:
+    """Count a change of a kind; until the transaction ends, others that would change this kind wait."""
+    moved = connection.execute(
+        generations.update().where(generations.c.kind == kind).values(number=generations.c.number + 1)
+    )
+    if moved.rowcount == 0:
+        connection.execute(generations.insert().values(kind=kind, number=1))
 
 
 def _held(connection: sa.Connection, kind: str, key: str) -> Any:
@@ -215,8 +234,9 @@ def _note(
 
 
 def _text(kind: str, key: str, body: Mapping[str, Any]) -> str:
-    if not key or len(key.encode()) > 255:
-        raise InvalidInput(f"key of a {kind} document is {key!r}; expected 1 to 255 bytes")
+    for name, value, most in (("kind", kind, 64), ("key", key, 255)):
+        if not 1 <= len(value.encode()) <= most:
+            raise InvalidField(name, value, f"1 to {most} bytes")
     text = json.dumps(dict(body), sort_keys=True, ensure_ascii=False)
     if len(text.encode()) > MAX_BODY:
         raise InvalidInput(f"{kind} {key!r} has {len(text.encode())} bytes; expected at most {MAX_BODY}")
@@ -231,8 +251,8 @@ def _loaded(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def _cell(value: Any) -> str | None:
-    return None if value is None else str(value)[:1_000]
+def _cell(value: Any, name: str) -> str | None:
+    return None if value is None else str(value)[: _LETTER[name]]
 
 
 @contextmanager
