@@ -47,6 +47,13 @@ class Release:
             BadRelease: It is incomplete, of another layout, or was trained on another catalogue; or an array has
                 another shape than the items, or holds what is no number.
         """
+        try:
+            return cls._opened(folder, shelf, release_id)
+        except (KeyError, IndexError, TypeError, ValueError, OSError) as trouble:
+            raise BadRelease(f"{folder} cannot be read: {type(trouble).__name__}: {trouble}") from trouble
+
+    @classmethod
+    def _opened(cls, folder: Path, shelf: Shelf, release_id: str) -> Release:
         settings, schema = _json(folder / "settings.json"), _json(folder / "features.json")
         if settings.get("layout") != LAYOUT:
             raise BadRelease(
