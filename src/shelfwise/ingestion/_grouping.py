@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -73,6 +73,7 @@ class EventBatch:
     n_untracked: int = 0  # rows of shoppers without consent
     n_ignored: int = 0  # well-formed rows that say nothing of items (Segment)
     n_rounded: int = 0  # prices with surplus decimals, if rounding was asked for
+    left_out: Mapping[str, int] = field(default_factory=dict)  # rows that a named cleaning rule left out
 
 
 def ungrouped(lines: pa.RecordBatch) -> pa.RecordBatch:

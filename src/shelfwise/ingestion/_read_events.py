@@ -29,6 +29,7 @@ from shelfwise.ingestion._grouping import EventBatch, Lines, events_of, ungroupe
 from shelfwise.ingestion._segment import translate
 from shelfwise.ingestion._verdicts import DeadLetter, Rejection, dead_letters
 from shelfwise.ingestion._wire import EventIn
+from shelfwise.ingestion.online_retail import clean, is_online_retail, retail_events
 
 EVENT_FORMATS = ("csv", "tsv", "jsonl", "parquet", "segment", "online-retail-ii")
 BATCH_EVENTS = 5_000  # single-line events; some 10 MB as objects
@@ -79,12 +80,28 @@ def read_events(
         round_prices=round_prices, constants=constants_of(mapping or {}),
     )  # fmt: skip
     door = EventDoor(now_us, currency, origin)
-    if kind == "segment":
+    if kind == "online-retail-ii" or (
+        format is None and kind in ("csv", "parquet") and _is_retail(source, kind)
+    ):
+        yield from _online_retail(Path(source), now_us)
+    elif kind == "segment":
         yield from _segment_calls(Path(source), label, door)
     elif kind == "jsonl" and not is_flat(Path(source), FLAT_FIELDS):
         yield from _json_events(Path(source), label, door)
     else:
         yield from _flat(source, kind, settings, mapping or {}, dataset)
+
+
+def _is_retail(source: Any, kind: str) -> bool:
+    return is_online_retail(header_of(source, kind))
+
+
+def _online_retail(path: Path, now_us: int) -> Iterator[EventBatch]:
+    """The public layout, cleaned as a shop would; the first batch counts what the rules left out."""
+    cleaned = clean([path])
+    yield EventBatch(n_rows=cleaned.n_lines, n_rounded=cleaned.rounded, left_out=cleaned.left_out)
+    for events in retail_events(cleaned, received_us=now_us):
+        yield EventBatch(events)
 
 
 def _flat(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +29,18 @@ RULES: Mapping[str, tuple[str, str]] = {
     "odd_return": ("a return of a positive quantity", "quantity >= 0 AND starts_with(invoice_no, 'C')"),
 }
 
-COLUMNS = (
-    "invoice_no", "stock_code", "description", "quantity", "invoice_date", "unit_price", "customer_id", "country",
-)  # fmt: skip
+# Our name of each column, what the two publications and their copies call it (without spaces and capitals), and what
+# it holds: copies keep customers as decimals.
+COLUMNS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "invoice_no": (("invoiceno", "invoice"), "VARCHAR"),
+    "stock_code": (("stockcode",), "VARCHAR"),
+    "description": (("description",), "VARCHAR"),
+    "quantity": (("quantity",), "INTEGER"),
+    "invoice_date": (("invoicedate",), "TIMESTAMP"),
+    "unit_price": (("unitprice", "price"), "DOUBLE"),
+    "customer_id": (("customerid",), "INTEGER"),
+    "country": (("country",), "VARCHAR"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +75,8 @@ def clean(files: Sequence[Path] | None = None, *, until_us: int | None = None) -
     """Read the public layout and keep what is a sale or a return of a product.
 
     Args:
-        files: Parquet files of the published columns; the shipped ones if not given. Without a column ``sheet``
-            a file is taken to hold no overlap.
+        files: Parquet or CSV files of the published columns; the shipped ones if not given. Two files without a
+            column ``sheet`` are the two sheets; one alone is taken to hold no overlap.
         until_us: Only what happened strictly before this instant.
 
     Raises:
@@ -94,18 +103,53 @@ def clean(files: Sequence[Path] | None = None, *, until_us: int | None = None) -
     )
 
 
+def is_online_retail(names: Iterable[str]) -> bool:
+    """True if these are the columns of Online Retail or Online Retail II, under any published name."""
+    found = {_key(name) for name in names}
+    return all(found & set(aliases) for aliases, _ in COLUMNS.values())
+
+
 def _read(engine: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """The table ``raw``. Several files without a column ``sheet`` are the sheets in their order."""
+    first = 2 if len(files) == 1 else 1  # one file alone overlaps with nothing
+    parts = [_select(engine, file, sheet) for sheet, file in enumerate(files, first)]
     names = [str(file) for file in files]
-    found = [row[0] for row in engine.execute("DESCRIBE SELECT * FROM read_parquet(?)", [names]).fetchall()]
-    absent = [name for name in COLUMNS if name not in found]
+    try:
+        engine.execute(f"CREATE TEMP TABLE raw AS {' UNION ALL '.join(parts)}", names)
+    except duckdb.Error as error:
+        raise InvalidInput(f"{', '.join(names)}: {error}; expected rows of Online Retail II") from error
+
+
+def _select(engine: duckdb.DuckDBPyConnection, file: Path, sheet: int) -> str:
+    """SQL that reads one file, its path as parameter, as our columns. Raises InvalidInput."""
+    parquet = file.suffix.lower() in (".parquet", ".pq")
+    table = "read_parquet(?)" if parquet else "read_csv(?, all_varchar = true)"
+    try:
+        rows = engine.execute(f"DESCRIBE SELECT * FROM {table}", [str(file)]).fetchall()  # noqa: S608
+    except duckdb.Error as error:
+        raise InvalidInput(f"{file}: {error}; expected a file of Online Retail II") from error
+    found = [str(row[0]) for row in rows]
+    named = {_key(name): name for name in found}
+    absent = [name for name, (aliases, _) in COLUMNS.items() if not set(aliases) & set(named)]
     if absent:
-        raise InvalidInput(f"{', '.join(names)} lacks columns {absent}; expected those of Online Retail II")
-    sheet = "sheet" if "sheet" in found else "2 AS sheet"
-    engine.execute(
-        f"CREATE TEMP TABLE raw AS SELECT {', '.join(COLUMNS)}, {sheet}, file_row_number AS place "  # noqa: S608
-        "FROM read_parquet(?, file_row_number = true)",
-        [names],
+        raise InvalidInput(f"{file} lacks columns {absent}; expected those of Online Retail II")
+    which = "sheet" if "sheet" in named else str(sheet)
+    columns = ", ".join(
+        f"{_cast(named[next(alias for alias in aliases if alias in named)], kind)} AS {ours}"
+        for ours, (aliases, kind) in COLUMNS.items()
     )
+    return f"SELECT {columns}, {which} AS sheet, row_number() OVER () AS place FROM {table}"  # noqa: S608
+
+
+def _cast(name: str, kind: str) -> str:
+    quoted = '"' + name.replace('"', '""') + '"'
+    if kind == "INTEGER":  # 17850.0 in some copies
+        return f"CAST(CAST(NULLIF(CAST({quoted} AS VARCHAR), '') AS DOUBLE) AS INTEGER)"
+    return f"CAST({quoted} AS {kind})"
+
+
+def _key(name: str) -> str:
+    return name.lower().replace(" ", "").replace("_", "")
 
 
 # The published times are local British ones, to the minute.

@@ -27,17 +27,11 @@ COLORS = (
     "BROWN", "GREY", "TURQUOISE", "CLEAR", "MINT", "AMBER", "AMETHYST",
 )  # fmt: skip
 _COLOR = re.compile(rf"\b({'|'.join(COLORS)})\b")
-_SMALL = {"Of", "And", "With", "In", "The", "For", "To", "A", "On", "Or", "At", "By"}
-_WRITTEN = {
-    "T-light": "T-Light",
-    "Pc": "pc",
-    "Cm": "cm",
-    "S/": "s/",
-    "Dia": "dia",
-    "Diy": "DIY",
-    "Uk": "UK",
-    "Usa": "USA",
-}
+_SMALL = {"of", "and", "with", "in", "the", "for", "to", "a", "on", "or", "at", "by", "from"}
+_CAPITALS = {"diy", "uk", "usa", "bbq", "dvd", "cd", "led", "tv", "usb", "xl", "ii", "iii"}
+_UNITS = {"pc", "pcs", "cm", "mm", "ml", "dia", "doz", "pk"}
+_SPELT_OUT = dict.fromkeys(("ass", "asst", "asstd", "assrtd", "assort"), "Assorted")
+_WORD = re.compile(r"(?<![A-Za-z'’])[A-Za-z]+")
 _SIZE = re.compile(r"\b(SMALL|MEDIUM|LARGE|MINI|XL|\d+ ?CM|\d+)\b")
 _VARIANT = re.compile(r"^(\d{5})([A-Z]+)$")
 
@@ -85,14 +79,20 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 def written(title: str) -> str:
     """``WHITE HANGING HEART T-LIGHT HOLDER`` as people write it."""
-    words = [
-        word.capitalize() if not any(c.isdigit() for c in word) else word.lower() for word in title.split()
-    ]
-    words = [
-        word.lower() if word in _SMALL and place else _WRITTEN.get(word, word)
-        for place, word in enumerate(words)
-    ]
-    return " ".join(words).strip(" ,.")
+    words = " ".join(title.lower().split()).strip(" ,.")
+    return _WORD.sub(lambda found: _as_written(found[0], words[: found.start()]), words)
+
+
+def _as_written(word: str, before: str) -> str:
+    """A word of a title in its letters; ``before`` is what stands before it."""
+    if before[-1:].isdigit():  # 30cm, 3D, but 5th
+        return word.upper() if word == "d" else word
+    if word in _CAPITALS:
+        return word.upper()
+    if word in _SPELT_OUT:
+        return _SPELT_OUT[word]
+    small = word in _UNITS or (word in _SMALL and before.endswith(" "))
+    return word if small else word.capitalize()
 
 
 def groups_of(titles: Mapping[str, str]) -> dict[str, str]:
