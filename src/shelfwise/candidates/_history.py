@@ -8,8 +8,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from shelfwise.candidates._kernels import leaves_out_bought, without
 from shelfwise.candidates._matrix import INTENT
-from shelfwise.domain import DAY_US, NO_ROWS, PURCHASE, PersonState, Query
+from shelfwise.domain import DAY_US, NO_ROWS, PURCHASE, LiveItems, PersonState, Query
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +70,24 @@ def history_of(person: PersonState) -> History:
     return history
 
 
+def open_to(query: Query, person: PersonState, live: LiveItems, n_items: int) -> NDArray[np.uint8]:
+    """``without`` for sources that propose new things: what was bought is left out too, where it is unwanted.
+
+    The last one asked for is remembered, as above; it is read, never written.
+    """
+    global _last_without  # noqa: PLW0603
+    known = _last_without
+    if known is not None and known[0] is query and known[1] is person and known[2] is live:
+        blocked = known[3]
+        if len(blocked) == n_items:
+            return blocked
+    history = history_of(person)
+    bought = history.item[history.bought] if leaves_out_bought(query) else NO_ROWS
+    blocked = without(query, bought, live, n_items)
+    _last_without = (query, person, live, blocked)
+    return blocked
+
+
 def digest(lines: NDArray[np.void]) -> History:
     """From lines, newest first."""
     item = np.ascontiguousarray(lines["item"])
@@ -78,6 +97,7 @@ def digest(lines: NDArray[np.void]) -> History:
 
 
 _last: tuple[PersonState, History] | None = None
+_last_without: tuple[Query, PersonState, LiveItems, NDArray[np.uint8]] | None = None
 
 
 @nb.njit(cache=True)

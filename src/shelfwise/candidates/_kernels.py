@@ -25,11 +25,10 @@ def best(score: Floats, blocked: NDArray[np.uint8], limit: int, *, above: float 
 def without(query: Query, bought: Rows, live: LiveItems, n_items: int) -> NDArray[np.uint8]:
     """``(n_items,)`` 1 for rows that a source need not propose now.
 
-    Those are the seeds, what the query excludes, what nobody may see or buy at the moment and, where bought
-    items are unwanted, ``bought``. Eligibility judges all again: here it only saves places for others.
+    Those are the seeds, what the query excludes, what nobody may see or buy at the moment, and ``bought``.
+    Eligibility judges all again: here it only saves places for others.
     """
-    leave_out = bought if leaves_out_bought(query) else _NO_ROWS
-    return _without(n_items, live.hidden, live.stock, query.seeds, query.exclude, leave_out)  # type: ignore[no-any-return]
+    return _without(n_items, live.hidden, live.stock, query.seeds, query.exclude, bought)  # type: ignore[no-any-return]
 
 
 def leaves_out_bought(query: Query) -> bool:
@@ -40,6 +39,11 @@ def leaves_out_bought(query: Query) -> bool:
 def reads(table: Floats) -> Callable[[Rows], Floats]:
     """The opinion ``(C,) -> (C, G)`` that reads a dense ``(G, I)`` table by item row; NaN beyond its end."""
     return lambda rows: _rows_of(table, np.ascontiguousarray(rows, np.int32))  # type: ignore[no-any-return]
+
+
+def known_once(rows: Rows, n_items: int) -> Rows:
+    """The distinct ones of ``rows`` that the fit knows, rising."""
+    return np.unique(rows[(rows >= 0) & (rows < n_items)]).astype(np.int32)
 
 
 def votes(
@@ -65,6 +69,7 @@ _NO_ROWS = np.empty(0, np.int32)
 
 @nb.njit(cache=True)
 def _best(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> tuple[Rows, Floats]:
+    """A first guess of the lowest score that gets in, by a sample, spares the heap most of the rest."""
     floor = _likely_floor(score, blocked, limit, above)
     row, value = _heap(score, blocked, limit, floor)
     if len(row) < limit and floor > above:  # the sample misled
@@ -77,7 +82,7 @@ def _best(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float
 
 @nb.njit(cache=True)
 def _likely_floor(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> np.float32:
-    """A value that some twice ``limit`` scores exceed, by a sample of 256: it spares the heap most of the rest."""
+    """A value that some twice ``limit`` scores exceed, by a sample of 256."""
     size = 256
     step = len(score) // size
     share = 2.0 * limit / max(len(score), 1)
@@ -97,32 +102,49 @@ def _likely_floor(score: Floats, blocked: NDArray[np.uint8], limit: int, above: 
 
 @nb.njit(cache=True)
 def _heap(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> tuple[Rows, Floats]:
-    """A heap of the best so far, the worst of them on top."""
+    """The best so far as a heap, the worst of them on top. Blocks of eight without a high score are skipped."""
     value, row = np.empty(limit, np.float32), np.empty(limit, np.int32)
     n = 0
-    for i in range(len(score)):
-        s = score[i]
-        if blocked[i] != 0 or not s > above:
+    floor = above
+    whole = len(score) // 8 * 8 if limit > 0 else 0
+    for begin in range(0, whole, 8):
+        high = 0
+        for i in range(begin, begin + 8):
+            high += score[i] > floor
+        if high == 0:
             continue
-        if n < limit:
-            j = n
-            n += 1
-            while j > 0 and value[(j - 1) >> 1] > s:
-                value[j], row[j] = value[(j - 1) >> 1], row[(j - 1) >> 1]
-                j = (j - 1) >> 1
-            value[j], row[j] = s, i
-        elif limit > 0 and s > value[0]:
-            j = 0
-            while 2 * j + 1 < n:
-                child = 2 * j + 1
-                if child + 1 < n and value[child + 1] < value[child]:
-                    child += 1
-                if value[child] >= s:
-                    break
-                value[j], row[j] = value[child], row[child]
-                j = child
-            value[j], row[j] = s, i
+        for i in range(begin, begin + 8):
+            if score[i] > floor and blocked[i] == 0:
+                n = _push(value, row, n, score[i], i)
+                floor = value[0] if n == limit else above
+    for i in range(whole, len(score)):
+        if limit > 0 and score[i] > floor and blocked[i] == 0:
+            n = _push(value, row, n, score[i], i)
+            floor = value[0] if n == limit else above
     return row[:n], value[:n]
+
+
+@nb.njit(cache=True)
+def _push(value: Floats, row: Rows, n: int, s: np.float32, i: int) -> int:
+    """Put a score into the heap of n, in place of the worst where it is full; how many there are then."""
+    if n < len(value):
+        j = n
+        while j > 0 and value[(j - 1) >> 1] > s:
+            value[j], row[j] = value[(j - 1) >> 1], row[(j - 1) >> 1]
+            j = (j - 1) >> 1
+        value[j], row[j] = s, i
+        return n + 1
+    j = 0
+    while 2 * j + 1 < n:
+        child = 2 * j + 1
+        if child + 1 < n and value[child + 1] < value[child]:
+            child += 1
+        if value[child] >= s:
+            break
+        value[j], row[j] = value[child], row[child]
+        j = child
+    value[j], row[j] = s, i
+    return n
 
 
 @nb.njit(cache=True)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from shelfwise.candidates import _files
-from shelfwise.candidates._history import history_of
-from shelfwise.candidates._kernels import Floats, Rows, anchors, best, reads, votes, without
+from shelfwise.candidates._history import history_of, open_to
+from shelfwise.candidates._kernels import Floats, Rows, anchors, best, known_once, reads, votes
 from shelfwise.candidates._neighbours import Neighbours
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates._settings import ListSettings
@@ -34,8 +34,7 @@ class ListSource:
         if len(rows) == 0:
             return Proposal.nothing(len(self.signals))
         table = self.votes(rows, weight)[None, :]
-        history = history_of(person)
-        blocked = without(query, history.item[history.bought], live, len(self.near))
+        blocked = open_to(query, person, live, len(self.near))
         return Proposal(*best(table[0], blocked, limit), reads(table))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
@@ -57,10 +56,10 @@ class ListSource:
 
     def _asked(self, query: Query, person: PersonState) -> tuple[Rows, Floats]:
         """Known seeds, each once, alike; without any, the aged history. Weights add up to 1."""
-        seeds = query.seeds[(query.seeds >= 0) & (query.seeds < len(self.near))]
-        if len(seeds):
-            rows = np.unique(seeds).astype(np.int32)
-            return rows, np.full(len(rows), 1.0 / len(rows), np.float32)
+        if len(query.seeds):
+            rows = known_once(query.seeds, len(self.near))
+            if len(rows):
+                return rows, np.full(len(rows), 1.0 / len(rows), np.float32)
         rows, weight = history_of(person).recent(
             query,
             half_lives=self._half_lives,

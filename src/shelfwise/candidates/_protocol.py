@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -52,4 +53,12 @@ class Reasoner(Protocol):
         self, query: Query, person: PersonState, item: NDArray[np.int32]
     ) -> tuple[str, NDArray[np.int32]]:
         """Reason code (``bought_together``, ...) and, per item, the row it hangs on (-1: none). ``(K,) -> (K,)``"""
+        ...
+
+
+class FittedSource(CandidateSource, Protocol):
+    """A source as a fit returns it and a release keeps it."""
+
+    def save(self, folder: Path) -> None:
+        """Write it for ``load_source``: arrays and JSON, no pickle."""
         ...

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
 from shelfwise.candidates._history import History, history_of
-from shelfwise.candidates._kernels import Floats, Rows, best, reads, without
+from shelfwise.candidates._kernels import Floats, Rows, reads, without
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates.buy_again.settings import BuyAgainSettings
 from shelfwise.domain import DAY_US, NO_ROWS, PURCHASE, LiveItems, PersonState, Query
@@ -36,7 +36,7 @@ RHYTHM = (
 """What is known of one person and item, in the order of the columns."""
 
 
-class BuyAgain:
+class BuyAgainSource:
     """A ``CandidateSource`` and ``Reasoner`` that works from the person's lines alone."""
 
     name = NAME
@@ -65,9 +65,11 @@ class BuyAgain:
         n_items = len(self.gap_days)
         column = np.full((1, n_items), np.nan, np.float32)
         column[0, rows] = score
-        unwanted = rows if query.seen == "exclude" else NO_ROWS
-        blocked = without(query, unwanted, live, n_items)
-        return Proposal(*best(column[0], blocked, limit, above=-np.inf), reads(column))
+        if query.seen == "exclude":
+            return Proposal(NO_ROWS, score[:0], reads(column))
+        free = without(query, NO_ROWS, live, n_items)[rows] == 0
+        order = np.argsort(-score[free], kind="stable")[:limit]
+        return Proposal(rows[free][order], score[free][order], reads(column))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``bought_before``; it hangs on the item itself, if the person bought it."""
@@ -89,14 +91,14 @@ class BuyAgain:
         _files.save(folder, arrays, {"settings": self.settings.model_dump(), "rhythm": list(RHYTHM)})
 
 
-def load(folder: Path) -> BuyAgain:
+def load(folder: Path) -> BuyAgainSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     about = _files.about(folder)
     arrays: dict[str, Any] = _files.load(folder, _KINDS)
     _files.check_length(arrays["coefficient"], len(RHYTHM), folder / "coefficient.npy")
     for name in ("item_rate", "item_now"):
         _files.check_length(arrays[name], len(arrays["gap_days"]), folder / f"{name}.npy")
-    return BuyAgain(**arrays, settings=BuyAgainSettings(**about["settings"]))
+    return BuyAgainSource(**arrays, settings=BuyAgainSettings(**about["settings"]))
 
 
 _KINDS: dict[str, tuple[Any, int]] = {

@@ -13,10 +13,10 @@ class BuyAgainSettings(Settings):
     horizon_days: float = Field(14.0, gt=0.0, le=365.0)
     """The chance that is learned: bought again within these days."""
 
-    instants: int = Field(4, ge=1, le=24)
+    instants: int = Field(3, ge=1, le=24)
     """Past instants to learn from, a horizon apart. More is steadier and follows seasons less."""
 
-    sample: int = Field(200_000, ge=1_000)
+    sample: int = Field(80_000, ge=1_000)
     """Pairs of person and item learned from, at most."""
 
     ridge: float = Field(10.0, gt=0.0)

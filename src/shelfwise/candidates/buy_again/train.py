@@ -13,27 +13,36 @@ from numpy.typing import NDArray
 
 from shelfwise.candidates._history import History
 from shelfwise.candidates._matrix import PairDays, Prepared, starts
-from shelfwise.candidates.buy_again.serve import RHYTHM, BuyAgain, rhythm
+from shelfwise.candidates.buy_again.serve import RHYTHM, BuyAgainSource, rhythm
 from shelfwise.candidates.buy_again.settings import BuyAgainSettings
 from shelfwise.candidates.trending.train import aged_counts
 from shelfwise.domain import DAY_US, PURCHASE, Shelf
 
 # What a shop starts from, and is pulled to: bought often and lately comes again. Rounded from a fit on two years of
 # a gift wholesaler (Online Retail II); only the order it gives matters.
-PRIOR = {"one": -3.0, "days": 0.5, "aged_30": 0.3, "aged_90": 0.3, "share": 1.0, "item_rate": 0.3}
+PRIOR = {
+    "one": -1.0,
+    "aged_14": 0.2,
+    "aged_90": 0.2,
+    "aged_365": 0.5,
+    "share": 0.7,
+    "skipped": -0.2,
+    "item_now": 0.4,
+    "visit": 0.15,
+}
 POPULARITY_HALF_LIFE_DAYS = 14.0
 USUAL_GAP_DAYS = 30.0  # of an item nobody has bought twice yet
 
 
 def fit(
-    prepared: Prepared, shelf: Shelf | None, *, settings: BuyAgainSettings, warm: BuyAgain | None = None
-) -> BuyAgain:
+    prepared: Prepared, shelf: Shelf | None, *, settings: BuyAgainSettings, warm: BuyAgainSource | None = None
+) -> BuyAgainSource:
     """Learn as of the instant, from people who shopped in the horizons before it. Needs no ``shelf``."""
     del shelf, warm
     bought = prepared.pairs.purchases()
     facts, label = _examples(bought, prepared.as_of_us, settings)
     coefficient = logistic(facts, label, prior=_prior(), ridge=settings.ridge)
-    return BuyAgain(coefficient, *item_facts(bought, prepared.as_of_us), settings)
+    return BuyAgainSource(coefficient, *item_facts(bought, prepared.as_of_us), settings)
 
 
 def item_facts(
@@ -82,13 +91,16 @@ def _examples(
     """Facts of what people had bought at past instants, and whether they bought it in the horizon after."""
     horizon_us = int(settings.horizon_days * DAY_US)
     facts, labels = [np.empty((0, len(RHYTHM)), np.float32)], [np.empty(0, np.bool_)]
+    then = np.zeros(bought.n_items, np.bool_)
     for step in range(1, settings.instants + 1):
         cut = as_of_us - step * horizon_us
         known = item_facts(bought.take(bought.at_us < cut), cut)
         for history, later in _shoppers(bought, cut, cut + horizon_us):
             rows, fact = rhythm(history.item, history.place, history.at_us, history.event, cut, *known)
             facts.append(fact)
-            labels.append(np.isin(rows, later))
+            then[later] = True
+            labels.append(then[rows])
+            then[later] = False
     all_facts, label = np.concatenate(facts), np.concatenate(labels)
     if len(label) > settings.sample:
         kept = np.random.default_rng(settings.seed).choice(len(label), settings.sample, replace=False)
@@ -104,12 +116,18 @@ def _shoppers(bought: PairDays, cut: int, end: int) -> Iterator[tuple[History, N
         own = slice(begin[user], begin[user + 1])
         before = bought.at_us[own] < cut
         if before.any():
-            yield _history(bought.item[own][before], bought.at_us[own][before]), bought.item[own][then[own]]
+            yield (
+                history_of_days(bought.item[own][before], bought.at_us[own][before]),
+                bought.item[own][then[own]],
+            )
 
 
-def _history(item: NDArray[np.int32], at_us: NDArray[np.int64]) -> History:
-    """Columns sorted by item and day, as ``History`` has them."""
-    rows, place = np.unique(item, return_inverse=True)
+def history_of_days(item: NDArray[np.int32], at_us: NDArray[np.int64]) -> History:
+    """From days of purchase sorted by item and day."""
+    new = np.ones(len(item), np.bool_)
+    new[1:] = item[1:] != item[:-1]
+    place = (np.cumsum(new) - 1).astype(np.int32)
     newest = np.argsort(-at_us, kind="stable")
     event = np.full(len(item), PURCHASE, np.uint8)
-    return History(rows, np.ones(len(rows), np.bool_), place[newest].astype(np.int32), at_us[newest], event)
+    bought = np.ones(int(new.sum()), np.bool_)
+    return History(item[new], bought, place[newest], at_us[newest], event)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
-from shelfwise.candidates._history import History, history_of
-from shelfwise.candidates._kernels import Floats, Rows, anchors, best, reads, votes, without
+from shelfwise.candidates._history import History, history_of, open_to
+from shelfwise.candidates._kernels import Floats, Rows, anchors, best, reads, votes
 from shelfwise.candidates._neighbours import Neighbours
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates.collaborative.settings import CollaborativeSettings, MemorySettings
@@ -44,7 +44,7 @@ class Memory:
         return fold(rows, weight, np.float32(s.alpha), np.float32(s.base), self.factors, self.gram, steps)  # type: ignore[no-any-return]
 
 
-class Collaborative:
+class CollaborativeSource:
     """A ``CandidateSource`` and ``Reasoner``: what people with a like history went on to want."""
 
     name = NAME
@@ -67,12 +67,11 @@ class Collaborative:
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The items with the highest blend of both memories and the neighbours' votes."""
-        history = history_of(person)
-        rows, weight = self._recent(query, history)
+        rows, weight = self._recent(query, history_of(person))
         if len(rows) == 0:
             return Proposal.nothing(len(self.signals))
         table = self._table(rows, weight)
-        blocked = without(query, history.item[history.bought], live, len(self.known))
+        blocked = open_to(query, person, live, len(self.known))
         return Proposal(*best(table[0], blocked, limit), reads(table))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
@@ -112,7 +111,7 @@ class Collaborative:
         return table
 
 
-def load(folder: Path) -> Collaborative:
+def load(folder: Path) -> CollaborativeSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     settings = CollaborativeSettings(**_files.about(folder)["settings"])
     kinds = {"known": (np.uint8, 1), **_files.NEIGHBOURS}
@@ -124,7 +123,7 @@ def load(folder: Path) -> Collaborative:
     arrays = _files.load(folder, kinds | factors)
     near = _files.neighbours(arrays, n_items=len(arrays["known"]), folder=folder)
     short, long = (_memory(arrays, memory, getattr(settings, memory), folder) for memory in ("short", "long"))
-    return Collaborative(short, long, near, arrays["known"], settings)
+    return CollaborativeSource(short, long, near, arrays["known"], settings)
 
 
 def _memory(

@@ -45,13 +45,13 @@ class MemorySettings(Settings):
 class CollaborativeSettings(BehaviourSettings):
     """Implicit-feedback factorisation with two memories, and item neighbours."""
 
-    short: MemorySettings = MemorySettings(half_life_days=14.0)
+    short: MemorySettings = MemorySettings(half_life_days=14.0, factors=32)
     """What people want these weeks."""
 
     long: MemorySettings = MemorySettings(half_life_days=60.0)
     """What people want in general."""
 
-    neighbours: int = Field(100, ge=1, le=1_000)
+    neighbours: int = Field(50, ge=1, le=1_000)
     """Neighbours kept per item; the size of the release and a part of the request grow with it."""
 
     neighbour_half_life_days: float | None = Field(180.0, gt=0.0)
@@ -75,7 +75,7 @@ class CollaborativeSettings(BehaviourSettings):
     seed_weight: float = Field(1.0, ge=0.0)
     """What a seed (the item looked at, or in the cart) weighs beside a purchase of today."""
 
-    blend: tuple[float, float, float] = (2.0, 1.0, 1.0)
+    blend: tuple[float, float, float] = (2.0, 1.0, 0.2)
     """Weights of short memory, long memory and neighbours in the score, each relative to its best item."""
 
     seed: int = Field(0, ge=0)

@@ -15,7 +15,7 @@ from shelfwise.candidates._neighbours import Neighbours, strongest
 from shelfwise.candidates._threads import in_shares
 from shelfwise.candidates.collaborative.serve import (
     REASSOCIATE,
-    Collaborative,
+    CollaborativeSource,
     Floats,
     Memory,
     solve,
@@ -30,8 +30,8 @@ def fit(
     shelf: Shelf | None,
     *,
     settings: CollaborativeSettings,
-    warm: Collaborative | None = None,
-) -> Collaborative:
+    warm: CollaborativeSource | None = None,
+) -> CollaborativeSource:
     """Learn from a history; ``warm``, an earlier fit of the same shop, saves most sweeps. Needs no ``shelf``."""
     del shelf
     pairs, by_event = prepared.pairs, settings.by_event()
@@ -50,7 +50,7 @@ def fit(
     aged = pairs.weights(prepared.as_of_us, settings.neighbour_half_life_days, by_event)
     near = bm25_neighbours(pairs.matrix(aged), k1=settings.k1, b=settings.b, limit=settings.neighbours)
     known = np.bincount(pairs.item, minlength=prepared.n_items) > 0
-    return Collaborative(*memories, near, known.astype(np.uint8), settings)
+    return CollaborativeSource(*memories, near, known.astype(np.uint8), settings)
 
 
 def memory(

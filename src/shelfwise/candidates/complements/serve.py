@@ -8,7 +8,7 @@ from shelfwise.candidates._lists import ListSource, load_lists
 from shelfwise.candidates.complements.settings import ComplementsSettings
 
 
-class Complements(ListSource):
+class ComplementsSource(ListSource):
     """Items bought in one basket more often than chance, with at least five buyers behind every pair."""
 
     name = "complements"
@@ -16,7 +16,7 @@ class Complements(ListSource):
     reason = "bought_together"
 
 
-def load(folder: Path) -> Complements:
+def load(folder: Path) -> ComplementsSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     near, about = load_lists(folder)
-    return Complements(near, ComplementsSettings(**about["settings"]))
+    return ComplementsSource(near, ComplementsSettings(**about["settings"]))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shelfwise.candidates._matrix import Csr, Groups, Prepared, csr
 from shelfwise.candidates._neighbours import Neighbours, keep_strongest, packed
 from shelfwise.candidates._threads import in_shares
-from shelfwise.candidates.complements.serve import Complements
+from shelfwise.candidates.complements.serve import ComplementsSource
 from shelfwise.candidates.complements.settings import ComplementsSettings
 from shelfwise.candidates.similar._text import tfidf
 from shelfwise.candidates.similar.settings import SimilarSettings
@@ -21,8 +21,12 @@ from shelfwise.domain import DAY_US, Shelf
 
 
 def fit(
-    prepared: Prepared, shelf: Shelf | None, *, settings: ComplementsSettings, warm: Complements | None = None
-) -> Complements:
+    prepared: Prepared,
+    shelf: Shelf | None,
+    *,
+    settings: ComplementsSettings,
+    warm: ComplementsSource | None = None,
+) -> ComplementsSource:
     """Learn pairs from the baskets of a history. Without a ``shelf`` texts cannot tell substitutes."""
     del warm
     as_of_us = prepared.as_of_us
@@ -34,7 +38,7 @@ def fit(
     if shelf is not None and settings.likeness_penalty > 0:
         tokens = tfidf(shelf, n_items=prepared.n_items, settings=SimilarSettings())
         pairs = reweighted(pairs, 1.0 - settings.likeness_penalty * likeness(pairs, tokens))
-    return Complements(shortened(pairs, settings.neighbours), settings)
+    return ComplementsSource(shortened(pairs, settings.neighbours), settings)
 
 
 def recent_baskets(baskets: Groups, as_of_us: int, settings: ComplementsSettings) -> Groups:

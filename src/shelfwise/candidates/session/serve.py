@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
-from shelfwise.candidates._history import history_of
-from shelfwise.candidates._kernels import Floats, Rows, best, reads, without
+from shelfwise.candidates._history import history_of, open_to
+from shelfwise.candidates._kernels import Floats, Rows, best, reads
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates.session.settings import SessionSettings
 from shelfwise.domain import SESSION_GAP_US, LiveItems, PersonState, Query
@@ -44,7 +44,7 @@ class SessionIndex:
         return len(self.match)
 
 
-class SessionNeighbours:
+class SessionSource:
     """A ``CandidateSource`` and ``Reasoner``: what came along in sessions like this one."""
 
     name = NAME
@@ -63,8 +63,7 @@ class SessionNeighbours:
         if len(items) == 0:
             return Proposal.nothing(len(self.signals))
         table = self.votes(items, weight)[None, :]
-        history = history_of(person)
-        blocked = without(query, history.item[history.bought], live, self.index.n_items)
+        blocked = open_to(query, person, live, self.index.n_items)
         return Proposal(*best(table[0], blocked, limit), reads(table))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
@@ -127,7 +126,7 @@ def current_session(lines: NDArray[np.void], asked_us: int) -> Rows:
     return np.ascontiguousarray(lines["item"][:end])
 
 
-def load(folder: Path) -> SessionNeighbours:
+def load(folder: Path) -> SessionSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     settings = SessionSettings(**_files.about(folder)["settings"])
     index = SessionIndex(**_files.load(folder, _KINDS))
@@ -138,7 +137,7 @@ def load(folder: Path) -> SessionNeighbours:
     )
     _files.check_length(index.vote, n_sessions, folder / "vote.npy")
     _files.check_length(index.gain, n_items, folder / "gain.npy")
-    return SessionNeighbours(index, settings)
+    return SessionSource(index, settings)
 
 
 _NO_ROWS = np.empty(0, np.int32)

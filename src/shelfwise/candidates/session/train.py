@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shelfwise.candidates._matrix import Groups, Prepared, stable_order, starts
-from shelfwise.candidates.session.serve import SessionIndex, SessionNeighbours
+from shelfwise.candidates.session.serve import SessionIndex, SessionSource
 from shelfwise.candidates.session.settings import SessionSettings
 from shelfwise.domain import DAY_US, Shelf
 
@@ -15,11 +15,11 @@ def fit(
     shelf: Shelf | None,
     *,
     settings: SessionSettings,
-    warm: SessionNeighbours | None = None,
-) -> SessionNeighbours:
+    warm: SessionSource | None = None,
+) -> SessionSource:
     """Index the sessions of a history. Needs neither ``shelf`` nor ``warm``: building it is fast."""
     del shelf, warm
-    return SessionNeighbours(index(prepared.sessions, prepared.as_of_us, settings), settings)
+    return SessionSource(index(prepared.sessions, prepared.as_of_us, settings), settings)
 
 
 def index(sessions: Groups, as_of_us: int, settings: SessionSettings) -> SessionIndex:

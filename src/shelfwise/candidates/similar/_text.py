@@ -23,12 +23,16 @@ def tfidf(shelf: Shelf, *, n_items: int, settings: SimilarSettings) -> Csr:
     A token of one item matches nothing, yet lengthens its row: odd words make an item less like others. One of
     more than ``common`` items is left out.
     """
-    counts = _counts((_item_tokens(shelf, row, settings) for row in range(n_items)), n_items)
+    found = (_item_tokens(shelf, row, settings) for row in range(n_items))
+    return unit_rows(weighed(counted(found, n_items), common=settings.common))
+
+
+def weighed(counts: Csr, *, common: int | None = None) -> Csr:
+    """Each column times ``ln(rows / rows that hold it)``; columns held by more than ``common`` rows, or by all, go."""
     held = np.bincount(counts.column, minlength=counts.n_columns)
-    idf = np.log(max(n_items, 1) / np.maximum(held, 1)).astype(np.float32)
-    telling = (held <= settings.common) & (idf > 0)
-    kept = counts.valued(counts.value * idf[counts.column]).keep(telling[counts.column])
-    return unit_rows(kept)
+    idf = np.log(max(counts.n_rows, 1) / np.maximum(held, 1)).astype(np.float32)
+    telling = (idf > 0) if common is None else (idf > 0) & (held <= common)
+    return counts.valued(counts.value * idf[counts.column]).keep(telling[counts.column])
 
 
 def unit_rows(matrix: Csr) -> Csr:
@@ -70,7 +74,8 @@ def _values(coded: Coded, row: int) -> Iterable[str]:
     return sorted(str(one).casefold() for one in value)
 
 
-def _counts(items: Iterable[Iterable[tuple[str, float]]], n_items: int) -> Csr:
+def counted(items: Iterable[Iterable[tuple[str, float]]], n_items: int) -> Csr:
+    """Items x tokens: the weights of each item's tokens, added up; tokens numbered as they come."""
     vocabulary: dict[str, int] = {}
     row: list[int] = []
     column: list[int] = []

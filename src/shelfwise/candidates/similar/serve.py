@@ -10,7 +10,7 @@ from shelfwise.candidates._neighbours import Neighbours
 from shelfwise.candidates.similar.settings import SimilarSettings
 
 
-class Similar(ListSource):
+class SimilarSource(ListSource):
     """Cosine neighbours of texts. ``generation`` is that of the shelf it was fitted on."""
 
     name = "similar"
@@ -25,7 +25,7 @@ class Similar(ListSource):
         return {"generation": self.generation}
 
 
-def load(folder: Path) -> Similar:
+def load(folder: Path) -> SimilarSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     near, about = load_lists(folder)
-    return Similar(near, SimilarSettings(**about["settings"]), generation=about["generation"])
+    return SimilarSource(near, SimilarSettings(**about["settings"]), generation=about["generation"])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from shelfwise.candidates._matrix import Prepared
 from shelfwise.candidates._neighbours import strongest
 from shelfwise.candidates.similar._text import tfidf
-from shelfwise.candidates.similar.serve import Similar
+from shelfwise.candidates.similar.serve import SimilarSource
 from shelfwise.candidates.similar.settings import SimilarSettings
 from shelfwise.domain import InvalidInput, Shelf
 
 
 def fit(
-    prepared: Prepared, shelf: Shelf | None, *, settings: SimilarSettings, warm: Similar | None = None
-) -> Similar:
+    prepared: Prepared, shelf: Shelf | None, *, settings: SimilarSettings, warm: SimilarSource | None = None
+) -> SimilarSource:
     """Neighbour lists of the shelf's texts. ``warm`` comes back as it is if the shelf and settings are its own."""
     if shelf is None or len(shelf) < prepared.n_items:
         raise InvalidInput(f"shelf has {len(shelf or ())} items; expected at least {prepared.n_items}")
@@ -20,10 +20,10 @@ def fit(
         return warm  # type: ignore[return-value]
     tokens = tfidf(shelf, n_items=prepared.n_items, settings=settings)
     near = strongest(tokens, tokens.transposed(), limit=settings.neighbours)
-    return Similar(near, settings, generation=shelf.generation)
+    return SimilarSource(near, settings, generation=shelf.generation)
 
 
-def _serves(warm: Similar | None, prepared: Prepared, shelf: Shelf, settings: SimilarSettings) -> bool:
+def _serves(warm: SimilarSource | None, prepared: Prepared, shelf: Shelf, settings: SimilarSettings) -> bool:
     return (
         warm is not None
         and warm.generation == shelf.generation

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
-from shelfwise.candidates._history import history_of
-from shelfwise.candidates._kernels import Floats, Rows, best, reads, without
+from shelfwise.candidates._history import history_of, open_to
+from shelfwise.candidates._kernels import Floats, Rows, best, known_once, reads
 from shelfwise.candidates._matrix import event_weights
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates.trending.settings import TrendingSettings
@@ -39,7 +39,7 @@ class Trends:
     countries: tuple[str, ...]  # (K,)
 
 
-class Trending:
+class TrendingSource:
     """A ``CandidateSource`` and ``Reasoner`` that needs to know nobody."""
 
     name = NAME
@@ -57,8 +57,7 @@ class Trending:
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The best sellers of these days, over all and for such a shopper."""
         table = self.table(query, person, live)
-        history = history_of(person)
-        blocked = without(query, history.item[history.bought], live, len(self._open))
+        blocked = open_to(query, person, live, len(self._open))
         return Proposal(*best(table[0], blocked, limit), reads(table))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
@@ -103,7 +102,7 @@ class Trending:
         if self._n_categories == 0:
             return _NO_WEIGHTS
         n_items = len(self._open)
-        rows = query.seeds[(query.seeds >= 0) & (query.seeds < n_items)]
+        rows = known_once(query.seeds, n_items)
         weight = np.ones(len(rows), np.float32)
         if len(rows) == 0:
             rows, each = history_of(person).recent(
@@ -124,7 +123,7 @@ def share_in_category(share: Floats, category: NDArray[np.int32], n_categories: 
     return np.divide(share, of_category, out=np.zeros(len(share), np.float32), where=of_category > 0)
 
 
-def load(folder: Path) -> Trending:
+def load(folder: Path) -> TrendingSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     about = _files.about(folder)
     arrays: dict[str, Any] = _files.load(folder, _KINDS)
@@ -133,7 +132,7 @@ def load(folder: Path) -> Trending:
         _files.check_length(arrays[name], n_items, folder / f"{name}.npy")
     _files.check_length(arrays["country"], len(countries), folder / "country.npy")
     _files.check_length(arrays["country"].T, n_items, folder / "country.npy")
-    return Trending(Trends(**arrays, countries=countries), TrendingSettings(**about["settings"]))
+    return TrendingSource(Trends(**arrays, countries=countries), TrendingSettings(**about["settings"]))
 
 
 _KINDS: dict[str, tuple[Any, int]] = {
@@ -169,30 +168,41 @@ def trend(
 ) -> None:
     """Fill ``table`` ``(4, I)``. ``parts``: live, first, viewed, country, category, as the settings say."""
     n = len(bought)
-    buyers_scale = _scale(live_buyers, n)
-    first_scale, viewers_scale = _scale(live_first, n), _scale(live_viewers, n)
+    score = table[0]
+    buyers_scale, first_scale, viewers_scale = (
+        _scale(live_buyers, n),
+        _scale(live_first, n),
+        _scale(live_viewers, n),
+    )
     live_part = parts[0] if buyers_scale > 0 else np.float32(0)
     viewed_part = parts[2] if viewers_scale > 0 else np.float32(0)
+    fitted_part = np.float32(1) - live_part
     for i in range(n):
-        base = (1 - parts[1]) * bought[i] + parts[1] * first[i]
-        if live_part > 0:
-            now = np.float32(0)
-            if i < len(live_buyers):
-                now = (1 - parts[1]) * live_buyers[i] * buyers_scale
-            if i < len(live_first):
-                now += parts[1] * live_first[i] * first_scale
-            seen = live_viewers[i] * viewers_scale if i < len(live_viewers) else np.float32(0)
-            now = (1 - viewed_part) * now + viewed_part * seen
-            base = (1 - live_part) * base + live_part * now
-        if here >= 0:
-            base = (1 - parts[3]) * base + parts[3] * country[here, i]
-        near = np.float32(0)
-        if len(affinity) > 0 and category[i] >= 0:
-            near = affinity[category[i]]
-        table[0, i] = base * open_[i] * (1 + parts[4] * near)
+        score[i] = fitted_part * ((1 - parts[1]) * bought[i] + parts[1] * first[i])
+    if live_part > 0:
+        _add(score, live_buyers, live_part * (1 - viewed_part) * (1 - parts[1]) * buyers_scale)
+        _add(score, live_first, live_part * (1 - viewed_part) * parts[1] * first_scale)
+        _add(score, live_viewers, live_part * viewed_part * viewers_scale)
+    if here >= 0:
+        for i in range(n):
+            score[i] = (1 - parts[3]) * score[i] + parts[3] * country[here, i]
+    for i in range(n):
+        score[i] *= open_[i]
         table[1, i] = 1000 * bought[i]
         table[2, i] = 1000 * first[i]
-        table[3, i] = near * in_category[i]
+    table[3] = 0
+    if len(affinity) > 0:
+        for i in range(n):
+            if category[i] >= 0:
+                near = affinity[category[i]]
+                score[i] *= 1 + parts[4] * near
+                table[3, i] = near * in_category[i]
+
+
+@nb.njit(cache=True)
+def _add(score: Floats, counts: NDArray[np.int64], times: np.float32) -> None:
+    for i in range(min(len(score), len(counts))):
+        score[i] += times * np.float32(counts[i])
 
 
 @nb.njit(cache=True)

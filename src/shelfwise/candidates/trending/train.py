@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates._matrix import PairDays, Prepared
-from shelfwise.candidates.trending.serve import Trending, Trends
+from shelfwise.candidates.trending.serve import TrendingSource, Trends
 from shelfwise.candidates.trending.settings import TrendingSettings
 from shelfwise.domain import Shelf
 
@@ -14,8 +14,8 @@ CATEGORY_STEPS = 2  # of the category path: the widest two are full enough to ha
 
 
 def fit(
-    prepared: Prepared, shelf: Shelf | None, *, settings: TrendingSettings, warm: Trending | None = None
-) -> Trending:
+    prepared: Prepared, shelf: Shelf | None, *, settings: TrendingSettings, warm: TrendingSource | None = None
+) -> TrendingSource:
     """Learn aged shares as of the instant. Without a ``shelf`` there are no categories."""
     del warm
     pairs, as_of_us = prepared.pairs, prepared.as_of_us
@@ -32,7 +32,7 @@ def fit(
         country=country,
         countries=names,
     )
-    return Trending(trends, settings)
+    return TrendingSource(trends, settings)
 
 
 def aged_counts(days: PairDays, as_of_us: int, half_life_days: float) -> NDArray[np.float64]:
