@@ -113,6 +113,7 @@ def test_best_sellers_are_ordered_by_the_buyers_of_the_week_then_of_the_month() 
         "item__purchase__actors__30d": [9, 2, 5, 0],
     }
     assert best_sellers(live_of(4, counters)).tolist() == [2, 1, 0]  # nobody bought the last one
+    assert best_sellers(live_of(4, counters), every=True).tolist() == [2, 1, 0, 3]
 
 
 def test_a_shop_that_counted_nothing_has_no_best_sellers() -> None:

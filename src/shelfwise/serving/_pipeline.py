@@ -222,18 +222,18 @@ class Pipeline:
         return Candidates(item, proposed, signal, score.astype(np.float32))
 
 
-def best_sellers(live: LiveItems) -> NDArray[np.int32]:
+def best_sellers(live: LiveItems, *, every: bool = False) -> NDArray[np.int32]:
     """Item rows that anybody bought or looked at, by buyers of the last 7, then 30, then 365 days, then by viewers.
 
-    The newest row goes first on ties. Empty in a shop that has counted nothing.
+    The newest row goes first on ties. Empty in a shop that has counted nothing. With ``every`` the rest follows,
+    newest first.
     """
     n_items = len(live)
     keys = [live.counters[name][:n_items] for name in _BY if name in live.counters]
-    if not keys:
-        return NO_ROWS
-    counted = np.flatnonzero(np.stack(keys).any(axis=0)).astype(np.int32)
-    order = np.lexsort(np.stack([-counted, *(-key[counted] for key in reversed(keys))]))
-    return counted[order]
+    counts = np.stack(keys) if keys else np.zeros((1, n_items), np.int64)
+    wanted = np.flatnonzero(counts.any(axis=0) | every).astype(np.int32)
+    order = np.lexsort(np.concatenate([-wanted[None], -counts[::-1, wanted]]))
+    return wanted[order]
 
 
 _BY = (

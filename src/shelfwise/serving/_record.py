@@ -16,7 +16,7 @@ from shelfwise.serving._release import Release
 
 log = logging.getLogger("shelfwise.serving")
 
-FLUSH_S = 0.025  # answers reach the keeper within 50 ms; that much may be lost with a killed worker
+FLUSH_S = 0.04  # answers reach the keeper within 50 ms; that much may be lost with a killed worker
 LIMIT = 20_000  # answers kept while the keeper is away: some seconds of full load; the oldest go first
 BATCH = 500
 AWAY_S = 0.5  # between two tries while the keeper is away
