@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -48,11 +49,10 @@ def format_of(source: Any, given: str | None, known: Iterable[str]) -> str:
     """The format of a source: as given, else by the file's ending. Raises InvalidField for an unknown one."""
     names = tuple(known)
     if given is not None:
-        if given not in names:
-            near = get_close_matches(given, names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidField("format", given, f"one of {', '.join(names)}{hint}")
-        return given
+        wanted = given.lower().replace("_", "-")
+        if wanted not in names:
+            raise InvalidField("format", given, f"one of {', '.join(names)}{_near(wanted, names)}")
+        return wanted
     if not isinstance(source, (str, Path)):
         return "frame"
     suffixes = [suffix.lower() for suffix in Path(source).suffixes if suffix.lower() != ".gz"]
@@ -111,13 +111,34 @@ def read_json_lines(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The bytes of a file, unpacked if it ends in ``.gz``. Raises Unreadable."""
+    """The bytes of a file, unpacked if it ends in ``.gz``. Raises Unreadable, also while it is read."""
     try:
-        if path.suffix.lower() == ".gz":
-            return io.BufferedReader(gzip.open(path, "rb"))
-        return path.open("rb")
+        file = path.open("rb")
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror or error}; expected a readable file") from error
+    return io.BufferedReader(_Unpacked(file, path)) if path.suffix.lower() == ".gz" else file
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        super().__init__()
+        self._file, self._path = file, path
+        self._packed = gzip.GzipFile(fileobj=file)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return self._packed.readinto(buffer)
+        except (OSError, EOFError, zlib.error) as error:
+            raise Unreadable(f"{self._path}: {error}; expected a whole gzip file") from error
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def renamed(names: Iterable[str], mapping: Mapping[str, str], known: tuple[str, ...]) -> dict[str, str]:

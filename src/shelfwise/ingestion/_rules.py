@@ -14,7 +14,7 @@ EARLIEST_US = 946_684_800_000_000  # 2000-01-01: before it, a shop's clock or ex
 MAX_AHEAD_US = DAY_US  # clocks of phones are wrong by hours, not by days
 MAX_MINOR = 10**15  # the largest amount that ``domain.to_minor`` takes
 
-ID_RULE = f"text of 1 to {MAX_ID_BYTES} bytes of UTF-8 without NUL"
+ID_RULE = f"text of 1 to {MAX_ID_BYTES} bytes of UTF-8"
 TEXT_RULE = "text without NUL and lone surrogates"
 PRICE_RULE = "a decimal number of at least 0, such as 2.55"
 CURRENCY_RULE = "an ISO 4217 code of three capitals, such as 'EUR'"
@@ -27,7 +27,8 @@ ADDRESS_RULE = "a path on the shop's site, or an http or https address"
 
 def check_id(field: str, value: str) -> None:
     """Raises InvalidField if an id is empty, too long in bytes, or cannot be stored as text."""
-    if not is_plain(value) or not 0 < len(value.encode()) <= MAX_ID_BYTES:
+    check_text(field, value)
+    if not 0 < len(value.encode()) <= MAX_ID_BYTES:
         raise InvalidField(field, value, ID_RULE)
 
 
