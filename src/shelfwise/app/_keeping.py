@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shelfwise.app._layout import Layout
-from shelfwise.app._stores import Writers, open_writers
+from shelfwise.app._stores import Readers, Writers, open_readers, open_writers, readers_of
 from shelfwise.app.settings import ShopSettings
 from shelfwise.domain import Clock, StoreUnavailable
 from shelfwise.stores import Inbox
@@ -24,7 +24,7 @@ class OpenInbox:
 
     inbox: Inbox
     close: Callable[[], None]
-    owns: bool  # this process is the keeper
+    readers: Readers  # over the keeper's own handles where this process is the keeper
 
 
 def open_inbox(layout: Layout, settings: ShopSettings, clock: Clock) -> OpenInbox:
@@ -34,16 +34,17 @@ def open_inbox(layout: Layout, settings: ShopSettings, clock: Clock) -> OpenInbo
         from shelfwise.stores.adapters.unix_inbox import UnixInbox
 
         client = UnixInbox(layout.socket)
-        return OpenInbox(client, client.close, owns=False)
+        return OpenInbox(client, client.close, open_readers(layout))
     writers = open_writers(layout)
     direct = DirectInbox(Keeper(keeper_stores(layout, writers, clock), keeper_settings(settings)))
+    readers = readers_of(layout, writers)
 
     def close() -> None:
         direct.close()
         close_writers(writers)
         os.close(lock)
 
-    return OpenInbox(direct, close, owns=True)
+    return OpenInbox(direct, close, readers)
 
 
 def try_lock(layout: Layout) -> int | None:

@@ -74,6 +74,22 @@ def open_readers(layout: Layout) -> Readers:
     )
 
 
+def readers_of(layout: Layout, writers: Writers) -> Readers:
+    """The same over the writer's own handles: one process opens a store once."""
+    from shelfwise.stores.adapters.mapped_live import MappedLive
+    from shelfwise.stores.adapters.shelf_reader import CatalogueShelf
+
+    return Readers(
+        state=writers.state,
+        catalogue=writers.catalogue,
+        control=writers.control,
+        releases=writers.releases,
+        board=writers.board,
+        live=MappedLive(layout.live / "items"),
+        shelf_reader=CatalogueShelf(writers.catalogue),
+    )
+
+
 def open_writers(layout: Layout) -> Writers:
     """Handles of the one writer, who holds the lock."""
     from shelfwise.stores.adapters.delta_lake import DeltaLake

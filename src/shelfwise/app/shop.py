@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,13 +172,10 @@ class Shop:
 
     # ---- what is open
 
-    @cached_property
+    @property
     def readers(self) -> Readers:
-        """Read-only handles."""
-        from shelfwise.app._stores import open_readers
-
-        self._open_inbox()  # makes what is not there yet
-        return open_readers(self.layout)
+        """Handles to read from."""
+        return self._open_inbox().readers
 
     def _open_inbox(self) -> OpenInbox:
         if self._inbox is None:

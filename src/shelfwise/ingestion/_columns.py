@@ -55,7 +55,9 @@ class RowChecks:
 def texts(values: pa.Array) -> pa.Array:
     """A column as trimmed text; empty text is null. Whole numbers have no decimals, whatever held them."""
     if pa.types.is_dictionary(values.type):
-        values = pc.cast(values.dictionary, pa.string()).take(values.indices)  # Polars' words are string views
+        values = pc.cast(values.dictionary, pa.string()).take(
+            values.indices
+        )  # Polars' words are string views
     if pa.types.is_floating(values.type):
         whole = pc.all(pc.equal(values, pc.floor(values)), min_count=0).as_py()
         values = pc.cast(values, pa.int64()) if whole else values
