@@ -37,6 +37,8 @@ def test_the_kernel_gives_the_margins_of_xgboost(tmp_path: Path, objective: str,
         0
     ]  # 133 rows: not a whole number of blocks
     fresh[::5] = np.nan
+    fresh[1::7] = -0.0
+    fresh[2::7] = 0.0
     ours = load_ranker("gradient_boosting", tmp_path).score(fresh)
     theirs = fitted.booster.predict(xgb.DMatrix(fresh, missing=np.nan), output_margin=True)
     assert np.abs(ours - theirs).max() < 1e-5
@@ -53,9 +55,14 @@ def test_a_row_scores_the_same_alone_and_in_company(tmp_path: Path) -> None:
 
 def test_explanations_sum_to_the_score(tmp_path: Path) -> None:
     x, label, query = planted(np.random.default_rng(0))
-    fit_ranker("gradient_boosting", x, label, query, needs=NEEDS, settings={"min_child_weight": 1}).save(
-        tmp_path
-    )
+    fit_ranker(
+        "gradient_boosting",
+        x,
+        label,
+        query,
+        needs=NEEDS,
+        settings={"min_child_weight": 1, "feature_share": 1.0},
+    ).save(tmp_path)
     ranker = load_ranker("gradient_boosting", tmp_path)
     parts = ranker.explain(x[:50])
     assert parts.shape == (50, len(NEEDS) + 1)
@@ -66,9 +73,14 @@ def test_explanations_sum_to_the_score(tmp_path: Path) -> None:
 def test_a_planted_taste_is_learned(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x, label, query = planted(rng, n_queries=200)
-    fit_ranker("gradient_boosting", x, label, query, needs=NEEDS, settings={"min_child_weight": 1}).save(
-        tmp_path
-    )
+    fit_ranker(
+        "gradient_boosting",
+        x,
+        label,
+        query,
+        needs=NEEDS,
+        settings={"min_child_weight": 1, "feature_share": 1.0},
+    ).save(tmp_path)
     fresh, relevant, _ = planted(rng, n_queries=50)
     score = load_ranker("gradient_boosting", tmp_path).score(fresh)
     better = score[relevant == 1][:, None] > score[relevant == 0][None, :]
@@ -105,8 +117,8 @@ def test_the_kernel_stays_inside_its_arrays() -> None:
         "import numpy as np\n"
         "from shelfwise.rankers.gradient_boosting.serve import Forest\n"
         "rng = np.random.default_rng(0)\n"
-        "f = Forest(rng.integers(0, 9, (4, 31)).astype(np.int16), rng.normal(size=(4, 31)).astype(np.float32),\n"
-        "           np.ones((4, 31), np.uint8), rng.normal(size=(4, 32)).astype(np.float32), 0.5)\n"
+        "f = Forest.of(rng.integers(0, 9, (4, 31)).astype(np.int16), rng.normal(size=(4, 31)).astype(np.float32),\n"
+        "           np.ones((4, 31), np.uint8), rng.normal(size=(4, 32)).astype(np.float32), base=0.5)\n"
         "for n in (0, 1, 63, 64, 65, 200): f.score(rng.normal(size=(n, 9)).astype(np.float32))\n"
     )
     env = {

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shelfwise.candidates import fit_source, load_source
-from shelfwise.domain import NotTrained, Shelf
-from shelfwise.training._folder import write_items
+from shelfwise.domain import DAY_US, PURCHASE, Interactions, NotTrained, Shelf
+from shelfwise.features import fit_features
+from shelfwise.training._folder import write_fitted, write_items, write_packed
 from shelfwise.training._snapshot import Snapshot
+
+PACKED_SIZE = 500  # items of the last resort: enough that hard rules leave a slate of 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +25,7 @@ class Fits:
 
     as_of_us: int
     folder: Path
-    warm: Mapping[str, Any]  # source -> its fit
+    sources: tuple[str, ...]
     signals: tuple[str, ...]
     missing: Mapping[str, str]  # source -> why it could not be fitted
 
@@ -33,13 +39,18 @@ def fit_sources(
     sources: Sequence[str],
     settings: Mapping[str, Mapping[str, Any]],
     warm: Mapping[str, Any],
-) -> Fits:
-    """Fit what happened strictly before ``as_of_us``; a source without enough to learn from is named and left out."""
+) -> tuple[Fits, Mapping[str, Any]]:
+    """Fit what happened strictly before ``as_of_us``; a source without enough to learn from is named and left out.
+
+    Also the fits themselves, for the next instant to start from.
+    """
     history = snapshot.interactions(before_us=as_of_us)
     fitted: dict[str, Any] = {}
     missing: dict[str, str] = {}
     folder.mkdir(parents=True)
     write_items(folder, shelf, snapshot.n_items)
+    write_fitted(folder, fit_features(history, shelf, as_of_us=as_of_us))
+    write_packed(folder, best_sellers(history, as_of_us))
     for name in sources:
         try:
             fitted[name] = fit_source(
@@ -51,4 +62,13 @@ def fit_sources(
     signals = tuple(
         signal for name in fitted for signal in load_source(name, folder / "candidates" / name).signals
     )
-    return Fits(as_of_us, folder, fitted, signals, missing)
+    return Fits(as_of_us, folder, tuple(fitted), signals, missing), fitted
+
+
+def best_sellers(history: Interactions, as_of_us: int) -> NDArray[np.int32]:
+    """Items by purchases of the last 30 days, then by purchases ever; at most ``PACKED_SIZE``."""
+    bought = history.only(PURCHASE)
+    recent = bought.item[bought.at_us >= as_of_us - 30 * DAY_US]
+    lately, ever = (np.bincount(item, minlength=history.n_items) for item in (recent, bought.item))
+    best = np.lexsort((-ever, -lately))[:PACKED_SIZE]
+    return best[ever[best] > 0].astype(np.int32)

@@ -25,13 +25,15 @@ def write_items(folder: Path, shelf: Shelf, n_items: int) -> None:
     pq.write_table(table, folder / "items.parquet", compression="zstd")
 
 
-def write_features(
-    folder: Path, *, needs: Sequence[str], signals: Sequence[str], fitted: Mapping[str, NDArray[np.float32]]
-) -> None:
-    """``features.json``: names in order and their hash; ``fitted/``: item columns that only a fit can know."""
+def write_features(folder: Path, *, needs: Sequence[str], signals: Sequence[str]) -> None:
+    """``features.json``: names in order, and their hash."""
     schema = hashlib.sha256("\n".join([*needs, "--", *signals]).encode()).hexdigest()[:16]
     _write_json(folder / "features.json", {"needs": list(needs), "signals": list(signals), "schema": schema})
-    (folder / "fitted").mkdir(exist_ok=True)
+
+
+def write_fitted(folder: Path, fitted: Mapping[str, NDArray[np.float32]]) -> None:
+    """``fitted/``: item columns that only a fit can know."""
+    (folder / "fitted").mkdir()
     for name, column in fitted.items():
         np.save(folder / "fitted" / f"{name}.npy", column, allow_pickle=False)
 

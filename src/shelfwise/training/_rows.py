@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import Candidates, PersonState, Query
-from shelfwise.training._judge import Exam
+from shelfwise.training._judge import Exam, K
 from shelfwise.training._snapshot import Snapshot
 
 
@@ -40,45 +40,36 @@ class Pools:
         """Query of each row, ``(N,)``, rising."""
         return np.repeat(np.arange(len(self.start) - 1, dtype=np.int32), np.diff(self.start))
 
-    def learnable(self) -> Pools:
-        """Only queries in which something was found that was bought: the others teach no order."""
-        hit = np.add.reduceat(self.label, self.start[:-1]) > 0 if len(self.label) else np.zeros(0, np.bool_)
-        rows = np.repeat(hit, np.diff(self.start))
-        sizes = np.diff(self.start)[hit]
-        return Pools(
-            self.features[rows], self.label[rows], self.item[rows], np.concatenate([[0], np.cumsum(sizes)])
-        )
 
-    def sampled(self, negative_share: float, rng: np.random.Generator) -> Pools:
-        """All that was bought, and a share of the rest."""
-        kept = (self.label > 0) | (rng.random(len(self.label)) < negative_share)
-        sizes = np.add.reduceat(kept, self.start[:-1], dtype=np.int64) if len(kept) else np.zeros(0, np.int64)
-        return Pools(
-            self.features[kept], self.label[kept], self.item[kept], np.concatenate([[0], np.cumsum(sizes)])
-        )
+def draw_pools(
+    server: Server, snapshot: Snapshot, exam: Exam, *, negative_share: float, rng: np.random.Generator
+) -> Pools:
+    """Ask the server for each examined person as they were at the exam's instant.
 
-    def recall(self, exam: Exam) -> float:
-        """Share of what was bought that is among the candidates, mean over people."""
-        found = np.add.reduceat(self.label, self.start[:-1])
-        return float(np.mean(found / np.array([len(bought) for bought in exam.bought])))
-
-
-def draw_pools(server: Server, snapshot: Snapshot, exam: Exam, *, size: int) -> Pools:
-    """Ask the server for each examined person as they were at the exam's instant."""
+    Kept are all candidates that were bought and a share of the others; queries in which nothing was found that was
+    bought are left out: they teach no order.
+    """
     features, items, labels = [], [], []
     for person, bought in zip(exam.person, exam.bought, strict=True):
-        query = query_at(snapshot, int(person), exam.as_of_us, size=size)
+        query = query_at(snapshot, int(person), exam.as_of_us, size=K)
         candidates, rows = server.pool(query, snapshot.person(int(person), before_us=exam.as_of_us))
-        features.append(rows)
-        items.append(candidates.item)
-        labels.append(np.isin(candidates.item, bought).astype(np.float32))
-    sizes = [len(item) for item in items]
-    return Pools(
-        np.concatenate(features),
-        np.concatenate(labels),
-        np.concatenate(items),
-        np.concatenate([[0], np.cumsum(sizes)]),
-    )
+        label = np.isin(candidates.item, bought)
+        if label.any():
+            kept = label | (rng.random(len(label)) < negative_share)
+            features.append(rows[kept])
+            items.append(candidates.item[kept])
+            labels.append(label[kept].astype(np.float32))
+    return _below_one_another(features, labels, items)
+
+
+def _below_one_another(
+    features: list[NDArray[np.float32]], labels: list[NDArray[np.float32]], items: list[NDArray[np.int32]]
+) -> Pools:
+    if not features:
+        none = np.empty(0, np.float32)
+        return Pools(np.empty((0, 0), np.float32), none, np.empty(0, np.int32), np.zeros(1, np.int64))
+    start = np.concatenate([[0], np.cumsum([len(item) for item in items])])
+    return Pools(np.concatenate(features), np.concatenate(labels), np.concatenate(items), start)
 
 
 def query_at(
@@ -99,6 +90,7 @@ def query_at(
 
 def stack(pools: Sequence[Pools]) -> Pools:
     """Pools of several instants as one."""
+    pools = [pool for pool in pools if len(pool.item)] or pools[:1]
     offsets = np.cumsum([0, *(len(pool.item) for pool in pools)])
     starts = [pool.start[:-1] + offset for pool, offset in zip(pools, offsets, strict=False)]
     return Pools(

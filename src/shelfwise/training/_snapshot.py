@@ -57,9 +57,9 @@ class Snapshot:
         """Who bought what in ``[start, end)``: person row -> item rows, each once."""
         at, event, item = self.lines["at_us"], self.lines["event"], self.lines["item"]
         bought = (at >= start_us) & (at < end_us) & (event == PURCHASE) & (item >= 0)
-        pairs = np.unique(np.stack([self.owner[bought], item[bought]], axis=1), axis=0)
-        people, first = np.unique(pairs[:, 0], return_index=True)
-        baskets = np.split(pairs[:, 1], first[1:])
+        pairs = np.unique(self.owner[bought].astype(np.int64) * self.n_items + item[bought])
+        people, first = np.unique(pairs // self.n_items, return_index=True)
+        baskets = np.split((pairs % self.n_items).astype(np.int32), first[1:])
         return {int(person): basket for person, basket in zip(people, baskets, strict=True)}
 
 

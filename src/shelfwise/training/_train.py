@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from shelfwise.domain import (
     DAY_US,
-    PURCHASE,
     SOURCES,
     InvalidInput,
     LiveItems,
@@ -22,11 +21,10 @@ from shelfwise.domain import (
     UnknownName,
     from_us,
 )
-from shelfwise.features import fit_features
 from shelfwise.rankers import fit_ranker
 from shelfwise.stores import ReleaseRegistry
 from shelfwise.training._fits import Fits, fit_sources
-from shelfwise.training._folder import write_features, write_packed, write_settings
+from shelfwise.training._folder import write_features, write_settings
 from shelfwise.training._gate import Verdict, decide
 from shelfwise.training._jobs import Job, run_jobs
 from shelfwise.training._judge import Exam, K, Mark, baselines, difference, judge, set_exam, user_share
@@ -34,7 +32,6 @@ from shelfwise.training._rows import Pools, Server, draw_pools, query_at, stack
 from shelfwise.training._snapshot import Snapshot, take_snapshot
 from shelfwise.training.settings import PartSettings, TrainingSettings
 
-PACKED_SIZE = 500  # items of the last resort: enough that hard rules leave a slate of 100
 RANKERS = (
     "gradient_boosting",
     "vote",
@@ -140,11 +137,10 @@ def _fit(shop: Workshop, snapshot: Snapshot, instants: list[int]) -> list[Fits]:
     warm: Mapping[str, Any] = {}
     for number, as_of_us in enumerate(reversed(instants)):
         folder = shop.folder / f"fit-{number:02d}"
-        done = fit_sources(
+        done, warm = fit_sources(
             snapshot, shop.shelf, folder,
             as_of_us=as_of_us, sources=shop.sources, settings=shop.parts.candidates, warm=warm,
         )  # fmt: skip
-        warm = done.warm
         fits.append(done)
     return fits[::-1]
 
@@ -161,32 +157,33 @@ def _draw(
         exam = set_exam(
             snapshot, as_of_us=fit.as_of_us, end_us=later.as_of_us, limit=shop.settings.max_people, rng=rng
         )
-        _describe(shop, snapshot, fit, names, ranker=None, pool_size=shop.settings.training_pool_size)
+        _describe(shop, fit, names, ranker=None, pool_size=shop.settings.training_pool_size)
         server = shop.open_server(fit.folder, then)
         exams.append(exam)
-        pools.append(draw_pools(server, snapshot, exam, size=K))
+        pools.append(draw_pools(server, snapshot, exam, negative_share=shop.settings.negative_share, rng=rng))
     return exams, pools, live, names
 
 
 def _learn(
-    shop: Workshop, names: tuple[str, ...], fits: list[Fits], pools: list[Pools], folder: Path
-) -> None:
+    shop: Workshop, names: tuple[str, ...], fits: list[Fits], pools: list[Pools], folder: Path,
+) -> None:  # fmt: skip
     """Fit every ranker on these pools and keep them in the folder of a release."""
-    rng = np.random.default_rng(shop.settings.seed)
-    rows = stack([pool.learnable().sampled(shop.settings.negative_share, rng) for pool in pools])
+    rows = stack(pools)
     if len(rows.item) == 0:
         raise NotTrained("no window holds a purchase that a source proposed; expected some to learn from")
-    own = [name for name in names if name in fits[0].signals and name.endswith("__score")]
-    columns = [names.index(name) for name in own]
-    threads = {"n_threads": shop.settings.threads}
-    given = {
-        "gradient_boosting": (rows.features, names, threads),
-        "vote": (rows.features[:, columns], tuple(own), {}),
-    }
+    own = tuple(name for name in names if name in fits[0].signals and name.endswith("__score"))
+    offered = {"gradient_boosting": names, "vote": own}
     for ranker in shop.rankers:
-        features, needs, more = given[ranker]
-        settings = shop.parts.rankers.get(ranker, {})
-        fitted = fit_ranker(ranker, features, rows.label, rows.query, needs=needs, settings=settings, **more)
+        columns = [names.index(name) for name in offered[ranker]]
+        fitted = fit_ranker(
+            ranker,
+            rows.features if len(columns) == len(names) else rows.features[:, columns],
+            rows.label,
+            rows.query,
+            needs=offered[ranker],
+            settings=shop.parts.rankers.get(ranker, {}),
+            n_threads=shop.settings.threads,
+        )
         fitted.save(folder / "rankers" / ranker)
 
 
@@ -202,7 +199,7 @@ def _judge(
     rows: list[dict[str, Any]] = []
     figures: dict[str, float] = {}
     for model in shop.rankers or shop.sources:
-        _describe(shop, snapshot, fit, names, ranker=model if model in RANKERS else None)
+        _describe(shop, fit, names, ranker=model if model in RANKERS else None)
         strategy = "auto" if model in RANKERS else model
         lists = served_lists(shop.open_server(fit.folder, live[1]), snapshot, exam, strategy=strategy)
         for truth, served in lists.items():
@@ -264,7 +261,7 @@ def _publish(
         return None
     fit = fits[0]
     _learn(shop, names, fits, pools, fit.folder)
-    _describe(shop, snapshot, fit, names, ranker=chosen)
+    _describe(shop, fit, names, ranker=chosen)
     metrics = {"judged": judged, "ndcg": _figure(judged, chosen), "verdict": list(verdict.reasons)}
     trained = {
         "as_of": from_us(fit.as_of_us).isoformat(),
@@ -289,39 +286,19 @@ def _figure(judged: list[dict[str, Any]], chosen: str) -> float:
 
 
 def _describe(
-    shop: Workshop,
-    snapshot: Snapshot,
-    fit: Fits,
-    names: tuple[str, ...],
-    *,
-    ranker: str | None,
-    pool_size: int | None = None,
+    shop: Workshop, fit: Fits, names: tuple[str, ...], *, ranker: str | None, pool_size: int | None = None
 ) -> None:
-    """All of a release but its sources and rankers."""
-    history = snapshot.interactions(before_us=fit.as_of_us)
-    fitted = fit_features(history, shop.shelf, as_of_us=fit.as_of_us)
-    write_features(fit.folder, needs=names, signals=fit.signals, fitted=fitted)
-    write_packed(fit.folder, _best_sellers(snapshot, fit.as_of_us))
+    """How a release is to be served: which features, which ranker."""
+    write_features(fit.folder, needs=names, signals=fit.signals)
     write_settings(
         fit.folder,
         {
             "ranker": ranker,
-            "sources": list(fit.warm),
+            "sources": list(fit.sources),
             "pool_size": pool_size or shop.settings.pool_size,
             "as_of_us": fit.as_of_us,
         },
     )
-
-
-def _best_sellers(snapshot: Snapshot, as_of_us: int) -> NDArray[np.int32]:
-    """Items by buyers of the last 30 days, then by buyers ever."""
-    history = snapshot.interactions(before_us=as_of_us).only(PURCHASE)
-    recent = history.take(history.at_us >= as_of_us - 30 * DAY_US)
-    score = np.bincount(recent.item, minlength=snapshot.n_items) + 1e-6 * np.bincount(
-        history.item, minlength=snapshot.n_items
-    )
-    best = np.argsort(-score, kind="stable")[:PACKED_SIZE]
-    return best[score[best] > 0].astype(np.int32)
 
 
 JOBS = (

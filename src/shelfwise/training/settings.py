@@ -15,8 +15,8 @@ class TrainingSettings(Settings):
     window_days: int = Field(14, ge=1, le=90)
     """Days of outcomes that one training window looks at, and that the judge holds back."""
 
-    n_windows: int = Field(8, ge=2, le=52)
-    """Past windows the ranker learns from. More is slower and less up to date."""
+    n_windows: int = Field(6, ge=2, le=52)
+    """Past windows the ranker learns from. More is slower, and no better beyond 6 (measured up to 8)."""
 
     pool_size: int = Field(120, ge=20, le=2_000)
     """Candidates per query in serving. From 100 to 300 the answers are equally good, and the time grows with it."""
@@ -24,7 +24,7 @@ class TrainingSettings(Settings):
     training_pool_size: int = Field(300, ge=20, le=2_000)
     """Candidates per query that the ranker learns from; wider than in serving, so that it sees what to leave out."""
 
-    negative_share: float = Field(0.25, gt=0.0, le=1.0)
+    negative_share: float = Field(0.125, gt=0.0, le=1.0)
     """Share of the candidates not bought that the ranker learns from. Lower fits faster and is a little noisier."""
 
     max_people: int = Field(1_500, ge=50)

@@ -30,16 +30,16 @@ class GradientBoostingSettings(Settings):
     min_child_weight: float = Field(20.0, ge=0.0)
     """Smallest sum of hessians in a leaf; raise it where labels are noisy."""
 
-    row_share: float = Field(0.8, gt=0.0, le=1.0)
+    row_share: float = Field(0.5, gt=0.0, le=1.0)
     """Rows each tree sees."""
 
-    feature_share: float = Field(0.5, gt=0.0, le=1.0)
+    feature_share: float = Field(0.25, gt=0.0, le=1.0)
     """Features each tree sees."""
 
     l2: float = Field(5.0, ge=0.0)
     """Shrinks leaf values."""
 
-    max_bins: int = Field(128, ge=16, le=1_024)
+    max_bins: int = Field(64, ge=16, le=1_024)
     """Histogram bins per feature; fewer are faster."""
 
     ndcg_at: int = Field(10, ge=1, le=1_000)

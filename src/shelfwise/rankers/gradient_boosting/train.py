@@ -15,6 +15,12 @@ from shelfwise.domain import InvalidInput
 from shelfwise.rankers.gradient_boosting.serve import Forest, GradientBoosting, load
 from shelfwise.rankers.gradient_boosting.settings import GradientBoostingSettings
 
+FIRST_QUERIES, FIRST_TREES, FIRST_BINS = (
+    1_500,
+    40,
+    64,
+)  # of the small fit that chooses features: some 2 seconds
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedTrees:
@@ -88,10 +94,12 @@ def forest_of(booster: xgb.Booster, *, n_features: int) -> Forest:
     depth = max(1, *(_depth(tree, 0) for tree in trees))
     laid = [_lay(tree, depth) for tree in trees]
     feature, threshold, missing_right, leaf = (np.stack(column) for column in zip(*laid, strict=True))
-    bare = Forest(feature, threshold, missing_right, leaf, base=0.0)
+    bare = Forest.of(feature, threshold, missing_right, leaf, base=0.0)
     probe = np.zeros((1, n_features), np.float32)
     whole = booster.predict(xgb.DMatrix(probe, missing=np.nan), output_margin=True, validate_features=False)
-    return Forest(feature, threshold, missing_right, leaf, base=float(whole[0]) - float(bare.score(probe)[0]))
+    return Forest.of(
+        feature, threshold, missing_right, leaf, base=float(whole[0]) - float(bare.score(probe)[0])
+    )
 
 
 def _parameters(settings: GradientBoostingSettings, n_threads: int) -> dict[str, Any]:

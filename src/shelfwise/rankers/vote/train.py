@@ -43,6 +43,7 @@ def fit(
     *,
     needs: tuple[str, ...],
     settings: VoteSettings,
+    n_threads: int = 0,  # noqa: ARG001 - one thread does it
 ) -> FittedVote:
     """Weights that make the bought items of each slate likely under a softmax of the vote.
 
