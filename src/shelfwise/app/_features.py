@@ -1,10 +1,14 @@
-"""The feature catalogue, as the command line shows it."""
+"""The feature catalogue and its checks, as the command line shows them."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from shelfwise import features
+
+if TYPE_CHECKING:
+    from shelfwise.app.shop import Shop
 
 
 def catalogue_rows() -> list[dict[str, Any]]:
@@ -15,3 +19,19 @@ def catalogue_rows() -> list[dict[str, Any]]:
 def feature_document(name: str) -> dict[str, Any]:
     """One feature with its SQL. Raises UnknownName."""
     return features.feature_document(name)
+
+
+def check_shop(shop: Shop) -> list[dict[str, Any]]:
+    """Features of the most recent people and the busiest items beside their declarations, one row each."""
+    from shelfwise.stores.adapters.delta_lake import DeltaLake
+
+    shop.drain()
+    with features.DuckDB(features.DuckDBSettings(memory_mb=shop.settings.training.memory_mb)) as engine:
+        checked = features.check(
+            engine,
+            DeltaLake(shop.layout.lake).files("event_lines"),
+            as_of_us=shop.clock(),
+            shelf=shop.readers.shelf_reader.shelf(),
+            origins=shop.settings.training.origins,
+        )
+    return [{**asdict(one), "ok": one.ok} for one in checked]

@@ -45,6 +45,8 @@ def run_training(
     registry: ReleaseRegistry,
     now_us: int,
     only: str | None = None,
+    judge_only: bool = False,
+    strategies: Sequence[str] = (),
     told: Callable[[str, float], None] | None = None,
 ) -> Report:
     """Train a shop's release as of now."""
@@ -68,6 +70,8 @@ def run_training(
         feature_names=feature_names,
         settings=settings.training,
         only=only,
+        judge_only=judge_only,
+        strategies=tuple(strategies),
         parts=PartSettings(candidates=settings.candidates, rankers=settings.rankers),
     )
     return train(workshop, told=told)

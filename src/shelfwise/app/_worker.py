@@ -13,8 +13,7 @@ from shelfwise.app.settings import ShopSettings, load_settings
 from shelfwise.console import ONLINE_RETAIL, make_console
 from shelfwise.domain import Answer, Clock
 from shelfwise.reranking import ArrangeSettings
-from shelfwise.serving.http import App, Door, DoorSettings, make_app
-from shelfwise.serving.http._door import AsyncInbox
+from shelfwise.serving.http import App, AsyncInbox, Door, DoorSettings, make_app
 from shelfwise.stores.adapters.sqlite_log import SqliteLog
 from shelfwise.stores.adapters.unix_inbox import AsyncUnixInbox
 from shelfwise.streaming import find_answer

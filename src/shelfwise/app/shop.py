@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shelfwise.app._clock import open_clock
 from shelfwise.app._layout import Layout
 from shelfwise.app.settings import ShopSettings, load_settings, template
-from shelfwise.domain import Conflict, NotFound
-from shelfwise.stores import Receipt
+from shelfwise.domain import Conflict, NotFound, NotTrained
+from shelfwise.stores import Inbox, Receipt
 
 if TYPE_CHECKING:
     from shelfwise.app._keeping import OpenInbox
+    from shelfwise.app._local import LocalDoor
     from shelfwise.app._stores import Readers
 
 Told = Callable[[str, float], None]
@@ -53,6 +55,7 @@ class Shop:
 
     def close(self) -> None:
         """Let go of everything; what was accepted is kept."""
+        self.__dict__.pop("door", None)
         if self._inbox is not None:
             self._inbox.close()
             self._inbox = None
@@ -67,13 +70,49 @@ class Shop:
 
     # ---- in and out
 
+    def import_items(
+        self,
+        *sources: Any,
+        format: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        full: bool = False,
+        force: bool = False,
+    ) -> dict[str, Any]:
+        """Import items from files, or from anything that speaks the Arrow C stream.
+
+        Args:
+            sources: Paths or frames of the fields of an item.
+            format: csv, jsonl, parquet, merchant_tsv, merchant_xml; by the ending if not given.
+            mapping: Column of the source -> field.
+            full: A full feed: items absent from it are retired.
+            force: Retire however many.
+
+        Returns:
+            Counts of what was accepted and rejected, and the rejections.
+        """
+        from shelfwise.app._importing import import_items
+
+        return import_items(self, sources, format=format, mapping=mapping, full=full, force=force)
+
+    def import_events(
+        self, *sources: Any, format: str | None = None, mapping: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Import events from files or frames. Importing the same again changes nothing."""
+        from shelfwise.app._importing import import_events
+
+        return import_events(self, sources, format=format, mapping=mapping)
+
     def submit(self, command: str, payload: Any) -> Receipt:
         """Hand something to the one writer."""
-        return self._open_inbox().inbox.submit(command, payload)
+        return self.inbox.submit(command, payload)
 
     def drain(self) -> None:
         """Wait until states, counters and lake hold all that was accepted."""
         self.submit("drain", {})
+
+    def export(self, user_id: str) -> dict[str, Any]:
+        """All that is known of a user. Raises NotFound."""
+        return self.door.export(user_id)
 
     def erase(self, user_id: str) -> Any:
         """Forget a user everywhere; the report of what was removed."""
@@ -114,7 +153,48 @@ class Shop:
             "missing": dict(report.missing),
         }
 
+    def evaluate(self, *, days: int = 14, html: str | Path | None = None) -> dict[str, Any]:
+        """Every strategy, the rankers and the plain baselines on the last ``days``, full catalogue."""
+        from shelfwise.app._evaluating import evaluate
+
+        return evaluate(self, days=days, html=Path(html) if html is not None else None)
+
     # ---- answers
+
+    def recommend(
+        self,
+        user_id: str | None = None,
+        *,
+        n: int = 10,
+        items: Sequence[str] = (),
+        placement: str = "home",
+        strategy: str | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """One answer, as over HTTP: the fields of a recommendation query. Raises NotTrained, InvalidInput."""
+        query = {
+            "user_id": user_id,
+            "n": n,
+            "items": list(items),
+            "placement": placement,
+            "strategy": strategy,
+            **more,
+        }
+        return self.door.recommend({name: value for name, value in query.items() if value is not None})
+
+    def explain(self, *, item_id: str, user_id: str | None = None, placement: str = "home") -> dict[str, Any]:
+        """Why an item is, or is not, in the answer of a user."""
+        return self.door.explain(item_id=item_id, user_id=user_id, placement=placement)
+
+    def features(self, *, user_id: str, items: Iterable[str]) -> list[dict[str, Any]]:
+        """The features of a user and items as of now, as the request assembles them."""
+        return self.door.features(user_id=user_id, items=list(items))
+
+    def check_features(self) -> list[dict[str, Any]]:
+        """Checks of ranges and absent values, derived from the declarations."""
+        from shelfwise.app._features import check_shop
+
+        return check_shop(self)
 
     # ---- control
 
@@ -147,6 +227,12 @@ class Shop:
         self._put("rules", rule.rule_id, body)
         return body
 
+    def preview_rule(
+        self, document: Mapping[str, Any], *, user_id: str | None = None, placement: str = "home"
+    ) -> dict[str, Any]:
+        """A slate without and with a rule."""
+        return self.door.preview(document, user_id=user_id, placement=placement)
+
     def remove_rule(self, rule_id: str) -> None:
         """Remove a rule. Raises NotFound."""
         self._delete("rules", rule_id, "rule")
@@ -176,6 +262,20 @@ class Shop:
     def readers(self) -> Readers:
         """Handles to read from."""
         return self._open_inbox().readers
+
+    @property
+    def inbox(self) -> Inbox:
+        """The way to the one writer."""
+        return self._open_inbox().inbox
+
+    @cached_property
+    def door(self) -> LocalDoor:
+        """Answers in this process, from the same pipeline as over HTTP."""
+        from shelfwise.app._local import LocalDoor
+
+        if self.readers.releases.alias("champion") is None:
+            raise NotTrained("there is no release yet; run: shelfwise train")
+        return LocalDoor(self)
 
     def _open_inbox(self) -> OpenInbox:
         if self._inbox is None:

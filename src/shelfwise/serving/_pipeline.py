@@ -66,6 +66,12 @@ class Pipeline:
         pool = self.assemble(ask, self.permit(ask, self.retrieve(ask)))
         return pool.candidates, pool.features
 
+    def features_of(self, query: Query, person: PersonState, item: NDArray[np.int32]) -> NDArray[np.float32]:
+        """What the ranker would be told of these items, proposed or not: ``(C,) -> (C, F)``."""
+        ask = Ask(query, person, self.live(), NO_HURRY)
+        asked = unjudged(item, np.zeros(len(item), np.uint16))
+        return self.assemble(ask, replace(self.retrieve(ask), candidates=asked)).features
+
     def judged(self, query: Query, person: PersonState) -> Candidates:
         """All that the sources propose, judged before anybody asked whether it may be shown: for previews."""
         ask = Ask(query, person, self.live(), NO_HURRY)

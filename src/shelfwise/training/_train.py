@@ -59,6 +59,8 @@ class Workshop:
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     parts: PartSettings = field(default_factory=PartSettings)
     only: str | None = None  # fit and judge this source or ranker alone, and publish nothing
+    judge_only: bool = False  # publish nothing
+    strategies: tuple[str, ...] = ()  # sources to judge alone, beside the rankers
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -198,7 +200,9 @@ def _judge(
     share = user_share(snapshot, before_us=exam.as_of_us)
     rows: list[dict[str, Any]] = []
     figures: dict[str, float] = {}
-    for model in shop.rankers or shop.sources:
+    for model in (*(shop.rankers or shop.sources), *shop.strategies):
+        if model not in (*RANKERS, *fit.sources):
+            continue
         _describe(shop, fit, names, ranker=model if model in RANKERS else None)
         strategy = "auto" if model in RANKERS else model
         lists = served_lists(shop.open_server(fit.folder, live[1]), snapshot, exam, strategy=strategy)
@@ -257,7 +261,7 @@ def _publish(
     chosen: str, verdict: Verdict, judged: list[dict[str, Any]],
 ) -> str | None:  # fmt: skip
     """Learn once more from all windows, seal the release and make it the champion."""
-    if not verdict.passed or shop.only is not None:
+    if not verdict.passed or shop.only is not None or shop.judge_only:
         return None
     fit = fits[0]
     _learn(shop, names, fits, pools, fit.folder)

@@ -1,7 +1,7 @@
 """The HTTP door: one router table, problems for errors, keys with scopes, OpenAPI from the types that validate."""
 
 from shelfwise.serving.http._app import App, make_app
-from shelfwise.serving.http._door import Door, DoorSettings
+from shelfwise.serving.http._door import AsyncInbox, Door, DoorSettings
 from shelfwise.serving.http._explain import explain, explain_logged
 from shelfwise.serving.http._items import item_document
 from shelfwise.serving.http._keeping import Keeping
@@ -9,7 +9,8 @@ from shelfwise.serving.http._keys import make_key
 from shelfwise.serving.http._messages import RecommendationQuery, Recommendations
 from shelfwise.serving.http._metrics import exposition
 from shelfwise.serving.http._openapi import document as openapi_document
-from shelfwise.serving.http._recommend import answer
+from shelfwise.serving.http._problems import Problem
+from shelfwise.serving.http._recommend import answer, asker, query_of
 from shelfwise.serving.http._request import Request, Response
 from shelfwise.serving.http._routes import ROUTES
 from shelfwise.serving.http._users import person_document
@@ -17,14 +18,17 @@ from shelfwise.serving.http._users import person_document
 __all__ = [
     "ROUTES",
     "App",
+    "AsyncInbox",
     "Door",
     "DoorSettings",
     "Keeping",
+    "Problem",
     "RecommendationQuery",
     "Recommendations",
     "Request",
     "Response",
     "answer",
+    "asker",
     "explain",
     "explain_logged",
     "exposition",
@@ -33,4 +37,5 @@ __all__ = [
     "make_key",
     "openapi_document",
     "person_document",
+    "query_of",
 ]
