@@ -38,7 +38,7 @@ class Aside:
 
     inbox: Inbox
 
-    async def submit_async(self, command: str, payload: Any) -> Receipt:
+    async def submit(self, command: str, payload: Any) -> Receipt:
         """Hand it over; nothing else waits meanwhile."""
         return self.inbox.submit(command, payload)
 
@@ -75,7 +75,7 @@ class LocalDoor:
         """Why an item is, or is not, in a fresh answer."""
         if item_id not in self.door.shelf.row_of and item_id not in self._shelf_of_now():
             raise NotFound("item", item_id)
-        asked = {"user_id": user_id, "placement": placement}
+        asked = {"user_id": user_id, "placement": placement, "n": 10}
         answer = self.recommend({name: value for name, value in asked.items() if value is not None})
         body = explain_logged(self.door, answer["recommendation_id"], item_id)
         shown = [item for item in body["items"] if item["item_id"] == item_id]
