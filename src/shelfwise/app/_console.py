@@ -110,6 +110,13 @@ def pages(console: Console) -> Any:
     return handle
 
 
+async def front_door(door: Door, request: Request) -> Response:  # noqa: ARG001
+    """The bare address leads to the pages; what is nowhere else is not here either."""
+    if request.path == "/" and request.method in ("GET", "HEAD"):
+        return Response(303, headers=[("location", "/shop/")])
+    raise NotFound("page", request.path)
+
+
 def _customer(user_id: str, person: PersonState) -> Mapping[str, Any]:
     bought = person.lines[person.lines["event"] == PURCHASE]
     last_us = int(person.lines["at_us"][0]) if len(person.lines) else None

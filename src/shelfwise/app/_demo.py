@@ -67,7 +67,9 @@ def _open(folder: Path, cleaned: Cleaned) -> Shop:
     if Layout(folder).exists():
         return Shop.open(folder)
     last_us = int(cleaned.lines["at_us"][-1].as_py())
-    return Shop.create(folder, name=NAME, currency="GBP", clock_start=from_us(last_us + MINUTE_US))
+    shop = Shop.create(folder, name=NAME, currency="GBP", clock_start=from_us(last_us + MINUTE_US))
+    (folder / "demo").write_text("Its pages credit the data they are made of.\n")
+    return shop
 
 
 def _import(shop: Shop, cleaned: Cleaned, console: Console) -> None:

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from shelfwise.app._clock import open_clock
-from shelfwise.app._console import DoorApi, pages
+from shelfwise.app._console import DoorApi, front_door, pages
 from shelfwise.app._layout import Layout
 from shelfwise.app._stores import Readers, open_readers
 from shelfwise.app.settings import ShopSettings, load_settings
@@ -36,7 +36,7 @@ def make_worker(folder: Path, worker: int) -> App:
             name=settings.shop.name,
             credit=ONLINE_RETAIL if (layout.folder / "demo").exists() else None,
         )
-        door.mounts = {"/shop": pages(console)}
+        door.mounts = {"/shop": pages(console), "/": front_door}
     return make_app(door)
 
 
