@@ -28,12 +28,8 @@ def outcome(batches: list[list[Event]]) -> tuple[object, object, object]:
 
 
 def all_of(shop: ShopUnderTest) -> tuple[object, object, object]:
-    rows = sorted((row["event_id"], row["line"]) for row in shop.lake.rows("event_lines"))
-    return shop.contents(), shop.counters(), rows or sorted_rows(shop)
-
-
-def sorted_rows(shop: ShopUnderTest) -> list[tuple[str, int]]:
-    return sorted((row["event_id"], row["line"]) for row in shop.lake.rows("event_lines"))
+    contents, counters = shop.contents(), shop.counters()  # these wait until the lake has all, too
+    return contents, counters, sorted((row["event_id"], row["line"]) for row in shop.lake.rows("event_lines"))
 
 
 @st.composite
