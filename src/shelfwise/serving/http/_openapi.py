@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from shelfwise import __version__
 from shelfwise.ingestion import ContextIn
 from shelfwise.serving.http._keys import OPEN
 from shelfwise.serving.http._messages import RecommendationQuery
@@ -63,7 +63,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Shelfwise",
-            "version": __version__,
+            "version": version("shelfwise"),
             "description": _INTRODUCTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
