@@ -56,7 +56,7 @@ class History:
         return _recent(
             self.item, self.place, self.at_us, self.event, by_event, query.asked_us, half_lives, n_items, limit,
             seeds, np.float32(seed_weight),
-        )  # type: ignore[no-any-return]  # fmt: skip
+        )  # fmt: skip
 
 
 def history_of(person: PersonState) -> History:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 def best(score: Floats, blocked: NDArray[np.uint8], limit: int, *, above: float = 0.0) -> tuple[Rows, Floats]:
     """Rows and scores of the best ``limit`` that score over ``above`` and are not blocked; ties: lower row first."""
-    return _best(score, blocked, limit, np.float32(above))  # type: ignore[no-any-return]
+    return _best(score, blocked, limit, np.float32(above))
 
 
 def without(query: Query, bought: Rows, live: LiveItems, n_items: int) -> NDArray[np.uint8]:
@@ -28,7 +28,7 @@ def without(query: Query, bought: Rows, live: LiveItems, n_items: int) -> NDArra
     Those are the seeds, what the query excludes, what nobody may see or buy at the moment, and ``bought``.
     Eligibility judges all again: here it only saves places for others.
     """
-    return _without(n_items, live.hidden, live.stock, query.seeds, query.exclude, bought)  # type: ignore[no-any-return]
+    return _without(n_items, live.hidden, live.stock, query.seeds, query.exclude, bought)
 
 
 def leaves_out_bought(query: Query) -> bool:
@@ -38,7 +38,7 @@ def leaves_out_bought(query: Query) -> bool:
 
 def reads(table: Floats) -> Callable[[Rows], Floats]:
     """The opinion ``(C,) -> (C, G)`` that reads a dense ``(G, I)`` table by item row; NaN beyond its end."""
-    return lambda rows: _rows_of(table, np.ascontiguousarray(rows, np.int32))  # type: ignore[no-any-return]
+    return lambda rows: _rows_of(table, np.ascontiguousarray(rows, np.int32))
 
 
 def known_once(rows: Rows, n_items: int) -> Rows:

@@ -87,7 +87,7 @@ class Csr:
         """The row of each value, ``(N,)``."""
         return np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(self.start))
 
-    def valued(self, value: NDArray[np.float32]) -> Csr:
+    def valued(self, value: NDArray[np.floating]) -> Csr:
         """The same places, other values."""
         return replace(self, value=np.ascontiguousarray(value, np.float32))
 
@@ -98,7 +98,7 @@ class Csr:
 
     def sums(self) -> NDArray[np.float64]:
         """Sum of each column."""
-        return np.bincount(self.column, weights=self.value, minlength=self.n_columns)
+        return np.bincount(self.column, weights=self.value, minlength=self.n_columns).astype(np.float64)
 
     def dense(self) -> NDArray[np.float32]:
         """The whole matrix, for small ones and for tests."""

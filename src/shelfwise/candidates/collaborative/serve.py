@@ -41,7 +41,7 @@ class Memory:
     def fold(self, rows: Rows, weight: Floats, *, steps: int) -> Floats:
         """The vector of a person who did ``weight`` with items ``rows``, ``(D,)``."""
         s = self.settings
-        return fold(rows, weight, np.float32(s.alpha), np.float32(s.base), self.factors, self.gram, steps)  # type: ignore[no-any-return]
+        return fold(rows, weight, np.float32(s.alpha), np.float32(s.base), self.factors, self.gram, steps)
 
 
 class CollaborativeSource:

@@ -10,13 +10,13 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from shelfwise.candidates._kernels import Floats
 from shelfwise.candidates._matrix import Csr, PairDays, Prepared
 from shelfwise.candidates._neighbours import Neighbours, strongest
 from shelfwise.candidates._threads import in_shares
 from shelfwise.candidates.collaborative.serve import (
     REASSOCIATE,
     CollaborativeSource,
-    Floats,
     Memory,
     solve,
     workspace,
@@ -35,22 +35,14 @@ def fit(
     """Learn from a history; ``warm``, an earlier fit of the same shop, saves most sweeps. Needs no ``shelf``."""
     del shelf
     pairs, by_event = prepared.pairs, settings.by_event()
-    seed = settings.seed
-    memories = [
-        memory(
-            pairs,
-            prepared.as_of_us,
-            by_event,
-            one,
-            seed=seed,
-            warm=None if warm is None else getattr(warm, name),
-        )
-        for name, one in (("short", settings.short), ("long", settings.long))
-    ]
-    aged = pairs.weights(prepared.as_of_us, settings.neighbour_half_life_days, by_event)
+    warm_short, warm_long = (None, None) if warm is None else (warm.short, warm.long)
+    as_of_us, seed = prepared.as_of_us, settings.seed
+    short = memory(pairs, as_of_us, by_event, settings.short, seed=seed, warm=warm_short)
+    long = memory(pairs, as_of_us, by_event, settings.long, seed=seed, warm=warm_long)
+    aged = pairs.weights(as_of_us, settings.neighbour_half_life_days, by_event)
     near = bm25_neighbours(pairs.matrix(aged), k1=settings.k1, b=settings.b, limit=settings.neighbours)
     known = np.bincount(pairs.item, minlength=prepared.n_items) > 0
-    return CollaborativeSource(*memories, near, known.astype(np.uint8), settings)
+    return CollaborativeSource(short, long, near, known.astype(np.uint8), settings)
 
 
 def memory(

@@ -125,7 +125,7 @@ def likeness(pairs: Neighbours, tokens: Csr) -> NDArray[np.float32]:
     return out
 
 
-def reweighted(pairs: Neighbours, factor: NDArray[np.float32]) -> Neighbours:
+def reweighted(pairs: Neighbours, factor: NDArray[np.floating]) -> Neighbours:
     """Strengths multiplied; order as it was."""
     return Neighbours(pairs.start, pairs.item, (pairs.similarity * factor).astype(np.float32))
 

@@ -93,7 +93,8 @@ class Estimator(Settings):
             arrays["held_start"], arrays["held_item"], n_rows=len(users), n_columns=len(items), folder=path
         )
         model._users, model._items = users, items
-        model._held = Csr(*(arrays.pop(name) for name in _HELD), n_columns=len(items))
+        start, item, weight = (arrays.pop(name) for name in _HELD)
+        model._held = Csr(start, item, weight, len(items))
         model._take(arrays)
         return model
 
@@ -174,8 +175,8 @@ class ItemToItem(Estimator):
     def similar_items(self, item_ids: Sequence[Any] | Any, *, n: int = 10) -> pa.Table:
         """Columns ``item_id, similar_id, score, rank``: up to ``n`` items nearest to each known one."""
         items = self._known(self._items)
-        rows = rows_of(item_ids, items)
-        rows = rows[rows >= 0].astype(np.int32)
+        found = rows_of(item_ids, items)
+        rows = found[found >= 0].astype(np.int32)
         one = np.ones(1, np.float32)
         lists = [self._best(self._scores(rows[k : k + 1], one), rows[k : k + 1], n) for k in range(len(rows))]
         table = self._table("of", items.take(pa.array(rows)), lists)

@@ -96,7 +96,7 @@ class SessionKNN(ItemToItem):
 
     def _weighed(self, newest_first: Rows) -> tuple[Rows, Floats]:
         known = self._known(self._items)
-        return in_order(newest_first, len(known), self.last)  # type: ignore[no-any-return]
+        return in_order(newest_first, len(known), self.last)
 
     def _user_scores(self, user: int) -> Floats:
         """The newest items of what the user holds."""
@@ -184,8 +184,9 @@ class BuyAgain(Estimator):
 
     def _take(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays
-        facts = (arrays[name] for name in ("coefficient", "gap_days", "item_rate", "item_now"))
-        self._source = BuyAgainSource(*facts, settings=BuyAgainSettings())
+        self._source = BuyAgainSource(
+            arrays["coefficient"], arrays["gap_days"], arrays["item_rate"], arrays["item_now"], BuyAgainSettings()
+        )  # fmt: skip
 
     def _user_scores(self, user: int) -> Floats:
         """Chances within the horizon, 0 for what was never bought."""

@@ -69,7 +69,7 @@ def dense_weights(held: Csr, regularization: float) -> NDArray[np.float32]:
     gram = gram_matrix(held)
     gram[np.diag_indices_from(gram)] += np.float32(regularization)
     inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)
+    weights = np.asarray(-inverse / np.diag(inverse), np.float32)
     np.fill_diagonal(weights, 0.0)
     return weights
 

@@ -105,7 +105,7 @@ class SessionSource:
         current = current_session(person.lines, query.asked_us)
         if len(query.seeds) or len(current):
             clicks = np.concatenate([query.seeds, current]).astype(np.int32)
-            return in_order(clicks, self.index.n_items, self.settings.last)  # type: ignore[no-any-return]
+            return in_order(clicks, self.index.n_items, self.settings.last)
         items, weight = history_of(person).recent(
             query,
             half_lives=self._half_lives,

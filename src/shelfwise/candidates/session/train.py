@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shelfwise.candidates._matrix import Groups, Prepared, stable_order, starts
 from shelfwise.candidates.session.serve import SessionIndex, SessionSource
@@ -45,7 +46,7 @@ def index(sessions: Groups, as_of_us: int, settings: SessionSettings) -> Session
     )
 
 
-def _newest_postings(sessions: Groups, limit: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _newest_postings(sessions: Groups, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     owner = np.repeat(np.arange(len(sessions), dtype=np.int32), sessions.size)
     newest_first = np.arange(len(owner))[::-1]
     order = stable_order(sessions.item, sessions.n_items, newest_first)

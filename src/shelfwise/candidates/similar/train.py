@@ -16,17 +16,16 @@ def fit(
     """Neighbour lists of the shelf's texts. ``warm`` comes back as it is if the shelf and settings are its own."""
     if shelf is None or len(shelf) < prepared.n_items:
         raise InvalidInput(f"shelf has {len(shelf or ())} items; expected at least {prepared.n_items}")
-    if _serves(warm, prepared, shelf, settings):
-        return warm  # type: ignore[return-value]
+    if warm is not None and _serves(warm, prepared, shelf, settings):
+        return warm
     tokens = tfidf(shelf, n_items=prepared.n_items, settings=settings)
     near = strongest(tokens, tokens.transposed(), limit=settings.neighbours)
     return SimilarSource(near, settings, generation=shelf.generation)
 
 
-def _serves(warm: SimilarSource | None, prepared: Prepared, shelf: Shelf, settings: SimilarSettings) -> bool:
+def _serves(warm: SimilarSource, prepared: Prepared, shelf: Shelf, settings: SimilarSettings) -> bool:
     return (
-        warm is not None
-        and warm.generation == shelf.generation
+        warm.generation == shelf.generation
         and warm.settings == settings
         and len(warm.near) == prepared.n_items
     )

@@ -38,7 +38,7 @@ def fit(
 def aged_counts(days: PairDays, as_of_us: int, half_life_days: float) -> NDArray[np.float64]:
     """Per item the sum of ``0.5 ** (age / half_life)`` over person-days, ``(I,)``."""
     left = np.exp2(-np.maximum(as_of_us - days.at_us, 0) / (half_life_days * 86_400e6))
-    return np.bincount(days.item, weights=left, minlength=days.n_items)
+    return np.bincount(days.item, weights=left, minlength=days.n_items).astype(np.float64)
 
 
 def _share(
