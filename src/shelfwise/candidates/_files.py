@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from shelfwise.candidates._neighbours import Neighbours
-from shelfwise.domain import BadRelease
+from shelfwise.domain import BadRelease, Settings
+
+S = TypeVar("S", bound=Settings)
 
 
 def save(folder: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
@@ -25,10 +27,20 @@ def save(folder: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, A
 def about(folder: Path) -> dict[str, Any]:
     """What was written about the arrays. Raises BadRelease."""
     try:
-        found: dict[str, Any] = json.loads((folder / "about.json").read_text())
+        found = json.loads((folder / "about.json").read_text())
     except (OSError, ValueError) as trouble:
         raise BadRelease(f"{folder}/about.json cannot be read: {trouble}") from trouble
+    if not isinstance(found, dict):
+        raise BadRelease(f"{folder}/about.json holds {type(found).__name__}; expected a JSON object")
     return found
+
+
+def settings(folder: Path, values: Any, kind: type[S]) -> S:
+    """The settings that were written. Raises BadRelease for values that their class refuses."""
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as trouble:
+        raise BadRelease(f"{folder}/about.json has bad settings: {trouble}") from trouble
 
 
 def load(folder: Path, expected: Mapping[str, tuple[DTypeLike, int]]) -> dict[str, NDArray[Any]]:
@@ -61,7 +73,7 @@ def check_lists(
 ) -> None:
     """Raise BadRelease unless ``start`` cuts ``column`` into ``n_rows`` lists of ``0..n_columns - 1``."""
     cuts = (
-        len(start) == n_rows + 1
+        len(start) == n_rows + 1 > 0
         and start[0] == 0
         and start[-1] == len(column)
         and bool(np.all(np.diff(start) >= 0))
@@ -84,7 +96,7 @@ def _array(file: Path, dtype: DTypeLike, ndim: int) -> NDArray[Any]:
     try:
         # Copy on write: shared pages, yet typed as writable, so that kernels compile once for fit and serving.
         array = np.load(file, mmap_mode="c" if file.stat().st_size > _SMALL else None, allow_pickle=False)
-    except (OSError, ValueError) as trouble:
+    except (OSError, ValueError, EOFError) as trouble:
         raise BadRelease(f"{file} cannot be read: {trouble}") from trouble
     if array.dtype != np.dtype(dtype) or array.ndim != ndim:
         raise BadRelease(

@@ -98,7 +98,7 @@ def load(folder: Path) -> BuyAgainSource:
     _files.check_length(arrays["coefficient"], len(RHYTHM), folder / "coefficient.npy")
     for name in ("item_rate", "item_now"):
         _files.check_length(arrays[name], len(arrays["gap_days"]), folder / f"{name}.npy")
-    return BuyAgainSource(**arrays, settings=BuyAgainSettings(**about["settings"]))
+    return BuyAgainSource(**arrays, settings=_files.settings(folder, about.get("settings"), BuyAgainSettings))
 
 
 _KINDS: dict[str, tuple[Any, int]] = {

@@ -31,6 +31,7 @@ PRIOR = {
     "visit": 0.15,
 }
 POPULARITY_HALF_LIFE_DAYS = 14.0
+_SMALLEST_SHARE = 2.0**-30  # of a Newton step: below it, rounding is all that is left to win
 USUAL_GAP_DAYS = 30.0  # of an item nobody has bought twice yet
 
 
@@ -65,19 +66,34 @@ def item_facts(
 def logistic(
     facts: NDArray[np.float32], label: NDArray[np.bool_], *, prior: NDArray[np.float64], ridge: float
 ) -> NDArray[np.float32]:
-    """Coefficients by Newton's method, pulled to ``prior`` with strength ``ridge`` (not the constant). ``(F,)``"""
+    """Coefficients ``(F,)`` by damped Newton, pulled to ``prior`` with strength ``ridge``, the constant hardly.
+
+    A full step may overshoot to where all chances are 0 or 1 and the curve is flat, and the next one then leaps off to
+    nowhere. So a step is halved until it lowers the loss, which has one lowest point.
+    """
     x, y = facts.astype(np.float64), label.astype(np.float64)
     pull = np.full(x.shape[1], ridge)
     pull[0] = 1e-3
     beta = prior.copy()
-    for _ in range(12):  # quadratic convergence: seven do, from afar
-        chance = 1.0 / (1.0 + np.exp(-np.clip(x @ beta, -30, 30)))
+
+    def loss(at: NDArray[np.float64]) -> float:
+        margin = x @ at
+        return float((np.logaddexp(0.0, margin) - y * margin).sum() + 0.5 * pull @ (at - prior) ** 2)
+
+    now = loss(beta)
+    for _ in range(50):  # seven do as a rule
+        chance = 0.5 * (1.0 + np.tanh(0.5 * (x @ beta)))
         slope = x.T @ (y - chance) - pull * (beta - prior)
         curve = (x * (chance * (1.0 - chance))[:, None]).T @ x + np.diag(pull)
         step = np.linalg.solve(curve, slope)
-        beta += step
-        if np.abs(step).max() < 1e-6:
+        gain = float(slope @ step)  # what the loss would fall by, twice, were it a parabola
+        if gain < 1e-9 * (1.0 + abs(now)):
             break
+        share = 1.0
+        while loss(beta + share * step) > now - 1e-4 * share * gain and share > _SMALLEST_SHARE:
+            share /= 2
+        beta = beta + share * step
+        now = loss(beta)
     return beta.astype(np.float32)
 
 

@@ -113,7 +113,7 @@ class CollaborativeSource:
 
 def load(folder: Path) -> CollaborativeSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
-    settings = CollaborativeSettings(**_files.about(folder)["settings"])
+    settings = _files.settings(folder, _files.about(folder).get("settings"), CollaborativeSettings)
     kinds = {"known": (np.uint8, 1), **_files.NEIGHBOURS}
     factors = {
         f"{memory}_{part}": (np.float32, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shelfwise.candidates import _files
 from shelfwise.candidates._lists import ListSource, load_lists
 from shelfwise.candidates.complements.settings import ComplementsSettings
 
@@ -19,4 +20,4 @@ class ComplementsSource(ListSource):
 def load(folder: Path) -> ComplementsSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     near, about = load_lists(folder)
-    return ComplementsSource(near, ComplementsSettings(**about["settings"]))
+    return ComplementsSource(near, _files.settings(folder, about.get("settings"), ComplementsSettings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from shelfwise.candidates.collaborative.settings import MemorySettings
 from shelfwise.candidates.collaborative.train import confidence, factorize
 from shelfwise.candidates.estimators._base import ItemToItem
 from shelfwise.candidates.estimators._frames import Log
+from shelfwise.domain import BadRelease
 
 
 class ImplicitALS(ItemToItem):
@@ -76,6 +78,11 @@ class ImplicitALS(ItemToItem):
             seed=self.seed,
         )
         return {"factors_": items}
+
+    def _check(self, arrays: dict[str, NDArray[Any]], folder: Path) -> None:
+        shape, expected = arrays["factors_"].shape, (len(self._known(self._items)), self.factors)
+        if shape != expected:
+            raise BadRelease(f"{folder}/factors_.npy is {shape}; expected {expected}")
 
     def _take(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -82,7 +81,7 @@ class Estimator(Settings):
         about = _files.about(path)
         if about.get("estimator") != cls.__name__:
             raise BadRelease(f"{path} holds {about.get('estimator')!r}; expected {cls.__name__!r}")
-        model = cls(**json.loads(json.dumps(about["params"])))
+        model = _files.settings(path, about.get("params"), cls)
         try:
             users = pq.read_table(path / "users.parquet").column(0).combine_chunks()
             items = pq.read_table(path / "items.parquet").column(0).combine_chunks()
@@ -94,7 +93,9 @@ class Estimator(Settings):
         )
         model._users, model._items = users, items
         start, item, weight = (arrays.pop(name) for name in _HELD)
+        _files.check_length(weight, len(item), path / "held_weight.npy")
         model._held = Csr(start, item, weight, len(items))
+        model._check(arrays, path)
         model._take(arrays)
         return model
 
@@ -107,6 +108,10 @@ class Estimator(Settings):
     def _take(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Keep what was learned or loaded; subclasses make of it what answers fast."""
         self._arrays = arrays
+
+    @abstractmethod
+    def _check(self, arrays: dict[str, NDArray[Any]], folder: Path) -> None:
+        """Raise BadRelease unless the arrays fit together and these items: kernels trust what they are given."""
 
     def _holding(self, log: Log) -> Csr:
         """What each user holds: asked with, and seen."""

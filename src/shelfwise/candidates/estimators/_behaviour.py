@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
+from shelfwise.candidates import _files
 from shelfwise.candidates._history import History
 from shelfwise.candidates._kernels import Floats, Rows
 from shelfwise.candidates._matrix import (
@@ -20,13 +22,14 @@ from shelfwise.candidates._matrix import (
     stable_order,
     starts,
 )
-from shelfwise.candidates.buy_again.serve import BuyAgainSource
+from shelfwise.candidates.buy_again.serve import RHYTHM, BuyAgainSource
 from shelfwise.candidates.buy_again.settings import BuyAgainSettings
 from shelfwise.candidates.buy_again.train import fit as fit_buy_again
 from shelfwise.candidates.buy_again.train import history_of_days
 from shelfwise.candidates.estimators._base import Estimator, ItemToItem
 from shelfwise.candidates.estimators._frames import Frame, Log, read_log
 from shelfwise.candidates.session.serve import SessionIndex, SessionSource, in_order
+from shelfwise.candidates.session.serve import check as check_sessions
 from shelfwise.candidates.session.settings import SessionSettings
 from shelfwise.candidates.session.train import index
 from shelfwise.candidates.trending.train import aged_counts
@@ -85,10 +88,13 @@ class SessionKNN(ItemToItem):
         made = index(found, log.end_us, self._settings())
         return {name: getattr(made, name.rstrip("_")) for name in self.ARRAYS}
 
+    def _check(self, arrays: dict[str, NDArray[Any]], folder: Path) -> None:
+        _files.check_length(arrays["rarity_"], len(self._known(self._items)), folder / "rarity_.npy")
+        check_sessions(_index(arrays), folder)
+
     def _take(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays
-        made = SessionIndex(**{name.rstrip("_"): array for name, array in arrays.items()})
-        self._source = SessionSource(made, self._settings())
+        self._source = SessionSource(_index(arrays), self._settings())
 
     def _scores(self, items: Rows, weight: Floats) -> Floats:
         assert self._source is not None
@@ -134,6 +140,9 @@ class Trending(Estimator):
         people = np.bincount(days.first().item, minlength=days.n_items)
         counts = aged_counts(days.first() if self.first_only else days, log.end_us, self.half_life_days)
         return {"score_": (counts * (people >= self.min_people)).astype(np.float32)}
+
+    def _check(self, arrays: dict[str, NDArray[Any]], folder: Path) -> None:
+        _files.check_length(arrays["score_"], len(self._known(self._items)), folder / "score_.npy")
 
     def _scores(self, items: Rows, weight: Floats) -> Floats:
         del items, weight
@@ -182,6 +191,16 @@ class BuyAgain(Estimator):
             "day_us": days.at_us, "asked_us": np.array([log.end_us], np.int64),
         }  # fmt: skip
 
+    def _check(self, arrays: dict[str, NDArray[Any]], folder: Path) -> None:
+        n_users, n_items = len(self._known(self._users)), len(self._known(self._items))
+        _files.check_length(arrays["coefficient"], len(RHYTHM), folder / "coefficient.npy")
+        for name in ("gap_days", "item_rate", "item_now"):
+            _files.check_length(arrays[name], n_items, folder / f"{name}.npy")
+        days = arrays["day_item"]
+        _files.check_lists(arrays["day_start"], days, n_rows=n_users, n_columns=n_items, folder=folder)
+        _files.check_length(arrays["day_us"], len(days), folder / "day_us.npy")
+        _files.check_length(arrays["asked_us"], 1, folder / "asked_us.npy")
+
     def _take(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays
         self._source = BuyAgainSource(
@@ -203,6 +222,10 @@ class BuyAgain(Estimator):
         begin = self._arrays["day_start"]
         own = slice(begin[user], begin[user + 1])
         return history_of_days(self._arrays["day_item"][own], self._arrays["day_us"][own])
+
+
+def _index(arrays: dict[str, NDArray[Any]]) -> SessionIndex:
+    return SessionIndex(**{name.rstrip("_"): array for name, array in arrays.items()})
 
 
 def _in_order(user: NDArray[np.int32], item: NDArray[np.int32], shape: tuple[int, int]) -> Csr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numba as nb
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from shelfwise.candidates import _files
 from shelfwise.candidates._kernels import Floats, Rows, votes
 from shelfwise.candidates._matrix import Csr
 from shelfwise.candidates._neighbours import strongest
@@ -58,6 +60,11 @@ class Ease(ItemToItem):
         else:
             weights = neighbour_weights(held, self.regularization, limit=self.neighbours)
         return {"start": weights.start, "target": weights.column, "weight_": weights.value}
+
+    def _check(self, arrays: dict[str, NDArray[Any]], folder: Path) -> None:
+        n = len(self._known(self._items))
+        _files.check_lists(arrays["start"], arrays["target"], n_rows=n, n_columns=n, folder=folder)
+        _files.check_length(arrays["weight_"], len(arrays["target"]), folder / "weight_.npy")
 
     def _scores(self, items: Rows, weight: Floats) -> Floats:
         held = self._arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
+from shelfwise.candidates import _files
 from shelfwise.candidates._kernels import Floats, Rows, votes
 from shelfwise.candidates._matrix import LARGEST_GROUP, Csr, baskets, sessions
 from shelfwise.candidates._neighbours import Neighbours, strongest
@@ -41,6 +43,9 @@ class _Lists(ItemToItem):
 
     def _holding(self, log: Log) -> Csr:
         return log.matrix(self.query_half_life_days)
+
+    def _check(self, arrays: dict[str, NDArray[Any]], folder: Path) -> None:
+        _files.neighbours(arrays, n_items=len(self._known(self._items)), folder=folder)
 
     def _scores(self, items: Rows, weight: Floats) -> Floats:
         held = self._arrays

@@ -128,8 +128,14 @@ def current_session(lines: NDArray[np.void], asked_us: int) -> Rows:
 
 def load(folder: Path) -> SessionSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
-    settings = SessionSettings(**_files.about(folder)["settings"])
+    settings = _files.settings(folder, _files.about(folder).get("settings"), SessionSettings)
     index = SessionIndex(**_files.load(folder, _KINDS))
+    check(index, folder)
+    return SessionSource(index, settings)
+
+
+def check(index: SessionIndex, folder: Path) -> None:
+    """Raise BadRelease unless the arrays fit together."""
     n_sessions, n_items = index.n_sessions, index.n_items
     _files.check_lists(index.start, index.item, n_rows=n_sessions, n_columns=n_items, folder=folder)
     _files.check_lists(
@@ -137,7 +143,6 @@ def load(folder: Path) -> SessionSource:
     )
     _files.check_length(index.vote, n_sessions, folder / "vote.npy")
     _files.check_length(index.gain, n_items, folder / "gain.npy")
-    return SessionSource(index, settings)
 
 
 _NO_ROWS = np.empty(0, np.int32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from shelfwise.candidates import _files
 from shelfwise.candidates._lists import ListSource, load_lists
 from shelfwise.candidates._neighbours import Neighbours
 from shelfwise.candidates.similar.settings import SimilarSettings
@@ -28,4 +29,8 @@ class SimilarSource(ListSource):
 def load(folder: Path) -> SimilarSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     near, about = load_lists(folder)
-    return SimilarSource(near, SimilarSettings(**about["settings"]), generation=about["generation"])
+    return SimilarSource(
+        near,
+        _files.settings(folder, about.get("settings"), SimilarSettings),
+        generation=int(about.get("generation", -1)),
+    )

@@ -127,12 +127,15 @@ def load(folder: Path) -> TrendingSource:
     """Read what ``save`` wrote. Raises BadRelease for arrays that do not fit together."""
     about = _files.about(folder)
     arrays: dict[str, Any] = _files.load(folder, _KINDS)
-    n_items, countries = len(arrays["bought"]), tuple(about["countries"])
+    n_items, countries = len(arrays["bought"]), tuple(about.get("countries", ()))
     for name in ("first", "people", "category"):
         _files.check_length(arrays[name], n_items, folder / f"{name}.npy")
     _files.check_length(arrays["country"], len(countries), folder / "country.npy")
     _files.check_length(arrays["country"].T, n_items, folder / "country.npy")
-    return TrendingSource(Trends(**arrays, countries=countries), TrendingSettings(**about["settings"]))
+    return TrendingSource(
+        Trends(**arrays, countries=countries),
+        _files.settings(folder, about.get("settings"), TrendingSettings),
+    )
 
 
 _KINDS: dict[str, tuple[Any, int]] = {
