@@ -44,7 +44,7 @@ class LittleShop:
         self.events.append(dict(event))
         if event.get("consent") == "denied" or event["event"] in ("view_item_list", "select_item", "search"):
             return
-        who = event.get("user_id") or event.get("anonymous_id")
+        who = event.get("user_id") or event["anonymous_id"]
         lines = [
             _line(event["event"], line["item_id"], line.get("quantity", 1))
             for line in event.get("items") or ()
@@ -59,11 +59,14 @@ class LittleShop:
         anchors = list(query["items"]) or [line["item_id"] for line in past][:8]
         if query.get("consent") == "denied" and not query["items"]:
             anchors = []
-        scored = []
+        bought = {line["item_id"] for line in past if line["event"] == "purchase"}
+        without = {*query.get("exclude", ()), *(bought if query.get("seen") == "exclude" else ())}
+        scored: list[dict[str, Any]] = []
         for rank, (code, item) in enumerate(self.stock.items()):
             if (
                 code in query["items"]
                 or code in cart
+                or code in without
                 or item["stock"] == 0
                 or not _fits(item, query.get("filter"))
             ):
@@ -71,11 +74,10 @@ class LittleShop:
             anchor, likeness = _nearest(
                 item, [self.stock[a] for a in anchors if a in self.stock and a != code]
             )
-            scored.append(_scored(strategy, code, rank, anchor, likeness, past))
-        scored = sorted((row for row in scored if row is not None), key=lambda row: -row["score"])[
-            : query["n"]
-        ]
-        return self._answer(query, strategy, scored)
+            row = _scored(strategy, code, rank, anchor, likeness, past)
+            scored += [row] if row is not None else []
+        best = sorted(scored, key=lambda row: -row["score"])[: query["n"]]
+        return self._answer(query, strategy, best)
 
     def _answer(
         self, query: Mapping[str, Any], strategy: str, scored: list[dict[str, Any]]

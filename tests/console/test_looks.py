@@ -10,7 +10,6 @@ from console.titles import PRODUCTS
 from shelfwise.console._console import static_files
 from shelfwise.console._looks import _ICONS, _SPARE_ICONS, drawing_of, money, pretty_title
 from shelfwise.console._shelves import REASON_ICONS
-from shelfwise.console._why import feature_title, number
 
 
 @pytest.mark.parametrize(
@@ -22,6 +21,7 @@ from shelfwise.console._why import feature_title, number
         ("PAPER CHAIN KIT 50'S CHRISTMAS", "Paper Chain Kit 50's Christmas"),
         ("RED TOADSTOOL LED NIGHT LIGHT", "Red Toadstool LED Night Light"),
         ("REX CASH+CARRY JUMBO SHOPPER", "Rex Cash+Carry Jumbo Shopper"),
+        ("KEY FOB , SHED", "Key Fob, Shed"),
         ("iPhone case, matte", "iPhone case, matte"),  # only shouting is set anew
         ("", ""),
     ],
@@ -72,28 +72,3 @@ def test_every_pictogram_is_in_the_sprite() -> None:
     drawn = {drawing_of({"item_id": code, "title": title})["icon"] for code, title, _ in PRODUCTS}
     for icon in {*drawn, *_SPARE_ICONS, *(icon for icon, _ in _ICONS), *REASON_ICONS.values()}:
         assert f'id="i-{icon}"' in sprite, icon
-
-
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("item__purchase__count__7d", "This product: number of purchases, last 7 days"),
-        ("item__purchase__trend__7d_30d", "This product: trend of purchases, last 7 days against 30 days"),
-        ("user_item__purchase__recency", "Shopper and product: days since the last of purchases"),
-        ("item__price__log", "This product: price"),
-        ("collaborative__score", "Shoppers like you: score"),
-        ("context__hour", "The moment: hour"),
-        ("brand_new__thing", "Brand new: thing"),
-        ("odd", "Odd: "),
-    ],
-)
-def test_a_feature_is_named_in_words(name: str, title: str) -> None:
-    assert feature_title(name).strip() == title.strip()
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "unknown"), (3.0, "3"), (12_345.0, "12,345"), (0.12345, "0.123"), (-2.5, "-2.5")],
-)
-def test_values_are_told_with_three_digits(value: float | None, text: str) -> None:
-    assert number(value) == text

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from console.little_shop import NOW_US, LittleShop
 from shelfwise.console import ONLINE_RETAIL, Console, Page, cookies_of, make_console
+from shelfwise.console._why import sources_of
 from shelfwise.domain import NotTrained, StoreUnavailable
 
 PLAYING = {"sw_visitor": "v1", "sw_user": "17850"}
@@ -127,6 +128,68 @@ def test_placements_ask_the_shop_with_who_where_and_what() -> None:
         ("product", "similar", ["22423"], "17850"),
         ("cart", "complements", ["22423", "47566"], "17850"),
     ]
+
+
+def test_what_is_bought_again_and_what_trends_is_not_told_twice_on_the_front_page() -> None:
+    shop = LittleShop()
+    shelves = {shelf["name"]: shelf for shelf in twin("/shop/", shop)["shelves"]}
+    ids = [card["item_id"] for shelf in shelves.values() for card in shelf["cards"]]
+    assert len(ids) == len(set(ids))
+    asked = {query["placement"]: query for query in shop.queries}
+    assert asked["home"]["seen"] == "exclude"
+    shown = {card["item_id"] for name in ("for_you", "buy_again") for card in shelves[name]["cards"]}
+    assert set(asked["trending"]["exclude"]) == shown
+    again = twin(shelves["trending"]["again"], shop)["shelf"][
+        "cards"
+    ]  # filled anew it still does not repeat them
+    assert not shown & {card["item_id"] for card in again}
+
+
+def test_a_reason_that_names_the_product_of_the_page_says_this() -> None:
+    shelves = twin("/shop/item/22423", cookies={})["shelves"]
+    assert {card["reason"]["text"] for card in shelves[0]["cards"] if card["reason"]["item_id"]} == {
+        "Often bought with this"
+    }
+    in_cart = twin("/shop/cart", cookies={"sw_cart": quote(json.dumps([["22423", 1]]))})["shelves"]
+    assert "Often bought with Regency Cakestand 3 Tier" in {
+        card["reason"]["text"] for card in in_cart[0]["cards"]
+    }
+
+
+def test_a_customers_cart_is_there_when_they_are_played_again() -> None:
+    shop = LittleShop()
+    for event, code, quantity in (("add_to_cart", "22423", 3), ("add_to_cart", "47566", 1), ("add_to_cart", "20725", 1),
+                                  ("remove_from_cart", "22423", 1), ("purchase", "20725", 1)):  # fmt: skip
+        shop.take({"event": event, "user_id": "17850", "items": [{"item_id": code, "quantity": quantity}]})
+    for line in shop.past["17850"]:
+        line["occurred_at"] = "2011-12-09T12:00:00+00:00"
+    (cart,) = [value for _, value in get("/shop/as/17850", shop).headers if value.startswith("sw_cart=")]
+    kept = cart.partition("=")[2].partition(";")[0]
+    told = twin("/shop/cart", shop, {"sw_user": "17850", "sw_cart": kept})
+    assert {line["item_id"]: line["quantity"] for line in told["lines"]} == {"22423": 2, "47566": 1}
+    (empty,) = [value for _, value in get("/shop/as/12583", shop).headers if value.startswith("sw_cart=")]
+    assert "Max-Age=0" in empty
+
+
+def test_a_past_tells_each_thing_once_the_latest_first() -> None:
+    shop = LittleShop()
+    shop.past["17850"] = [
+        {"event": event, "item_id": code, "quantity": 1, "occurred_at": f"2011-12-{day:02}T10:00:00+00:00"}
+        for event, code, day in (
+            ("purchase", "22423", 8), ("view_item", "22423", 7), ("purchase", "22423", 6), ("purchase", "47566", 5),
+        )
+    ]  # fmt: skip
+    history = twin("/shop/shopper", shop)["history"]
+    assert [(row["item_id"], row["did"], row["occurred_at"][8:10]) for row in history] == [
+        ("22423", "bought", "08"), ("22423", "looked at", "07"), ("47566", "bought", "05"),
+    ]  # fmt: skip
+
+
+def test_a_source_is_told_by_the_place_it_gives_also_where_its_scores_are_negative() -> None:
+    items = [{"item_id": code, "sources": {"buy_again": score}} for code, score in (("a", -0.9), ("b", -2.0))]
+    (first, *_), (second, *_) = (sources_of(item, items, {}) for item in items)
+    assert (first["place_text"], first["share"]) == ("1st of 2", 1.0)
+    assert (second["place_text"], second["share"]) == ("2nd of 2", 0.5)
 
 
 def test_a_department_asks_for_its_own_items_only() -> None:

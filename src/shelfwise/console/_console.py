@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from shelfwise.console._api import Api
+from shelfwise.console._looks import day
 from shelfwise.console._pages import Ask, PageMaker, Pages
 from shelfwise.console._shelves import Links
 from shelfwise.console._shopper import (
@@ -118,7 +119,8 @@ class Console:
             case ["static", name]:
                 return _static(name)
             case ["as", user_id]:
-                return self._redirect(set_cookie(USER, user_id), set_cookie(CART, "", script=True))
+                cart = set_cookie(CART, self._pages.kept_cart(user_id, ask.now_us), script=True)
+                return self._redirect(set_cookie(USER, user_id), cart)
             case ["as-new"]:
                 new = set_cookie(VISITOR, self._new_id())
                 return self._redirect(new, set_cookie(USER, ""), set_cookie(CART, "", script=True))
@@ -237,9 +239,7 @@ def _environment(base: str) -> Environment:
     )  # fmt: skip
     environment.globals["static"] = lambda name: f"{base}/static/{quote(name)}?v={_version(name)}"
     environment.globals["icons"] = Markup(static_files()["icons.svg"][0].decode())  # noqa: S704 our own file
-    environment.filters["day"] = lambda instant: (
-        f"{instant[8:10]}.{instant[5:7]}.{instant[:4]}" if instant else ""
-    )
+    environment.filters["day"] = day
     return environment
 
 

@@ -10,6 +10,18 @@ from typing import Any
 from shelfwise.domain import InvalidField, exponent
 
 SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥", "CHF": "CHF ", "PLN": "PLN "}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_COUNTRIES: Mapping[str, str] = {
+    "AE": "United Arab Emirates", "AT": "Austria", "AU": "Australia", "BE": "Belgium", "BH": "Bahrain",
+    "BM": "Bermuda", "BR": "Brazil", "CA": "Canada", "CH": "Switzerland", "CY": "Cyprus", "CZ": "Czechia",
+    "DE": "Germany", "DK": "Denmark", "EE": "Estonia", "ES": "Spain", "FI": "Finland", "FR": "France",
+    "GB": "United Kingdom", "GG": "Guernsey", "GR": "Greece", "HK": "Hong Kong", "HU": "Hungary", "IE": "Ireland",
+    "IL": "Israel", "IS": "Iceland", "IT": "Italy", "JE": "Jersey", "JP": "Japan", "KR": "South Korea",
+    "LB": "Lebanon", "LT": "Lithuania", "LU": "Luxembourg", "MT": "Malta", "NG": "Nigeria", "NL": "Netherlands",
+    "NO": "Norway", "NZ": "New Zealand", "PL": "Poland", "PT": "Portugal", "RO": "Romania", "SA": "Saudi Arabia",
+    "SE": "Sweden", "SG": "Singapore", "SK": "Slovakia", "TH": "Thailand", "TR": "Turkey", "UA": "Ukraine",
+    "US": "United States", "ZA": "South Africa",
+}  # fmt: skip
 _SMALL = frozenset("a an and as at but by for from in nor of on or per the to up with".split())
 _KEEP = frozenset("LED USB CD DVD TV UK USA BBQ LCD 3D".split())
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
@@ -104,7 +116,7 @@ _PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def pretty_title(title: str) -> str:
     """A title as a shop would set it: feeds in capitals are set in words, all others stay."""
-    clean = " ".join(title.split()).rstrip(". ")
+    clean = " ".join(title.split()).replace(" ,", ",").rstrip(".,- ")
     if not clean.isupper():
         return clean
     words = clean.split(" ")
@@ -121,6 +133,18 @@ def money(amount: float | None, currency: str | None) -> str | None:
         return f"{amount:,.2f}"
     symbol = SYMBOLS.get(currency or "", f"{currency} ")
     return f"{symbol}{amount:,.{digits}f}"
+
+
+def country_name(code: str | None) -> str | None:
+    """A country as people call it; its code where no name is known."""
+    return _COUNTRIES.get(code or "", code)
+
+
+def day(instant: str | None) -> str:
+    """The day of an instant: 25 Nov 2011; '' for none."""
+    if not instant:
+        return ""
+    return f"{int(instant[8:10])} {_MONTHS[int(instant[5:7]) - 1]} {instant[:4]}"
 
 
 def drawing_of(item: Mapping[str, Any]) -> dict[str, str]:

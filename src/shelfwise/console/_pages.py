@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from shelfwise.console._api import Api, Document
-from shelfwise.console._looks import money
+from shelfwise.console._looks import country_name, money
 from shelfwise.console._shelves import SHELVES, Links, card_of, fill_shelf
-from shelfwise.console._shopper import Shopper
+from shelfwise.console._shopper import Shopper, kept_cart
 from shelfwise.console._why import panel
-from shelfwise.domain import NotFound
+from shelfwise.domain import DAY_US, NotFound, from_us
 
 PAGE_SIZE = 24
 N_PEOPLE = 12
 N_LINES = 8  # of a person's past
+CART_DAYS = 7  # a cart is kept
+MAX_NAMED = 30  # items that the address of a shelf may name
 
 # What a person did of their own will; what they were merely shown says little of them.
 _DEEDS: Mapping[str, str] = {
@@ -46,7 +49,9 @@ class Pages:
 
     def home(self, ask: Ask) -> dict[str, Any]:
         """Hero, for you, buy again, trending."""
-        shelves = self._shelves(ask, ("for_you", "buy_again", "trending"))
+        for_you, buy_again = self._shelves(ask, ("for_you", "buy_again"))
+        shown = [card["item_id"] for card in (*for_you["cards"], *buy_again["cards"])]
+        shelves = [for_you, buy_again, *self._shelves(ask, ("trending",), without=shown)]
         pictured: list[dict[str, Any]] = next(
             (shelf["cards"] for shelf in reversed(shelves) if shelf["cards"]), []
         )
@@ -124,24 +129,31 @@ class Pages:
     def people(self, ask: Ask) -> dict[str, Any]:
         """Known customers that the viewer may play."""
         text = ask.value("q").strip()[:100]
-        return {"q": text, "people": [dict(person) for person in self._api.people(text, limit=N_PEOPLE)]}
+        return {"q": text, "people": [_customer(person) for person in self._api.people(text, limit=N_PEOPLE)]}
+
+    def kept_cart(self, user_id: str, now_us: int) -> str:
+        """The cart that a customer left, as the value of its cookie."""
+        known = self._api.person(user_id, None) or {}
+        return kept_cart(known.get("lines") or (), from_us(now_us - CART_DAYS * DAY_US))
 
     def shelf(self, ask: Ask, name: str) -> dict[str, Any]:
         """One shelf alone, filled anew after something happened."""
         if name not in SHELVES:
             raise NotFound("shelf", name)
-        items = list(ask.values.get("item", ()))[:30]
-        (shelf,) = self._shelves(ask, (name,), items=items, category=ask.value("category") or None)
+        items, without = (list(ask.values.get(key, ()))[:MAX_NAMED] for key in ("item", "without"))
+        (shelf,) = self._shelves(
+            ask, (name,), items=items, without=without, category=ask.value("category") or None
+        )
         return {"page": "shelf", "title": shelf["title"], "shelf": shelf}
 
     def why(self, ask: Ask, recommendation_id: str, item_id: str) -> dict[str, Any]:
         """Why an item is in an answer, and why others are not. Raises NotFound."""
         asked = ask.value("ask").strip()
         explanation = self._api.explanation(recommendation_id, asked or None)
-        told = panel(explanation, item_id)
+        card = card_of(self._links, self._item(item_id))
+        told = panel(explanation, item_id, card["currency"])
         if told is None:
             raise NotFound("item in this answer", item_id)
-        card = card_of(self._links, self._item(item_id))
         return {
             "page": "why",
             "title": f"Why {card['title']}?",
@@ -152,12 +164,16 @@ class Pages:
         }
 
     def _shelves(
-        self, ask: Ask, names: Sequence[str], *, items: Sequence[str] = (), category: str | None = None
+        self,
+        ask: Ask,
+        names: Sequence[str],
+        *,
+        items: Sequence[str] = (),
+        without: Sequence[str] = (),
+        category: str | None = None,
     ) -> list[dict[str, Any]]:
-        return [
-            fill_shelf(self._api, self._links, ask.shopper, name, items=items, category=category)
-            for name in names
-        ]
+        fill = partial(fill_shelf, self._api, self._links, ask.shopper)
+        return [fill(name, items=items, without=without, category=category) for name in names]
 
     def _listed(self, ask: Ask, text: str, category: str | None, address: str) -> dict[str, Any]:
         number = ask.value("page")
@@ -192,7 +208,7 @@ class Pages:
         return {
             "name": f"Customer {shopper.user_id}" if shopper.user_id else "New visitor",
             "user_id": shopper.user_id,
-            "country": (known or {}).get("country"),
+            "country": country_name((known or {}).get("country")),
             "first_seen_at": (known or {}).get("first_seen_at"),
             "n_lines": (known or {}).get("n_lines", 0),
             "n_bought": sum(line["event"] == "purchase" for line in lines),
@@ -200,8 +216,14 @@ class Pages:
 
     def _history(self, shopper: Shopper) -> list[dict[str, Any]]:
         known = self._api.person(shopper.user_id, None if shopper.user_id else shopper.visitor) or {}
-        lines = [line for line in known.get("lines") or () if line.get("item_id") and line["event"] in _DEEDS]
-        lines = lines[:N_LINES]
+        deeds = {
+            (line["item_id"], line["event"]): line
+            for line in reversed(
+                known.get("lines") or ()
+            )  # newest first: of a repeated deed the last one stays
+            if line.get("item_id") and line["event"] in _DEEDS
+        }
+        lines = sorted(deeds.values(), key=lambda line: line["occurred_at"], reverse=True)[:N_LINES]
         items = self._api.items([line["item_id"] for line in lines])
         return [
             {
@@ -213,6 +235,10 @@ class Pages:
             for line, item in zip(lines, items, strict=True)
             if item is not None
         ]
+
+
+def _customer(person: Document) -> dict[str, Any]:
+    return {**person, "country": country_name(person.get("country"))}
 
 
 PageMaker = Callable[[Ask], dict[str, Any]]

@@ -15,7 +15,8 @@ LOW_STOCK = 5  # pieces from which on a card says how few are left
 
 REASON_ICONS: Mapping[str, str] = {
     "bought_together": "layers", "others_also_bought": "users-round", "same_session": "eye", "similar_to": "sparkles",
-    "buy_again": "repeat", "trending": "trending-up", "trending_in_country": "trending-up",
+    "buy_again": "repeat", "bought_before": "repeat", "others_also_viewed": "eye", "seen_together": "eye",
+    "trending": "trending-up", "trending_in_country": "trending-up",
     "trending_in_category": "trending-up", "best_seller": "trending-up", "pinned": "store",
 }  # fmt: skip
 
@@ -31,23 +32,24 @@ class Shelf:
     size: int
     wide: bool = False  # a grid of rows rather than one row
     newcomer_note: str = ""  # for visitors of whom nothing is known
+    seen: str | None = None  # 'exclude': nothing that the shopper bought; those have a shelf of their own
     simpler: str | None = None  # title where the shop answered with less than asked for; '': no shelf then
 
 
 LIKE = "You may also like"
 SHELVES: Mapping[str, Shelf] = {
     "for_you": Shelf(
-        "For you", "From what you bought, looked at and put in your cart", "home", None, 12, wide=True,
-        newcomer_note="What sells now. Look at a few things and watch this change",
+        "For you", "New to you, from what you bought, looked at and put in your cart", "home", None, 12, wide=True,
+        newcomer_note="What sells now. Look at a few things and watch this change", seen="exclude",
     ),
-    "trending": Shelf("Trending now", "Selling more than usual, right now", "trending", "trending", 6),
+    "trending": Shelf("Trending now", "What people buy these days", "trending", "trending", 6),
     "buy_again": Shelf("Buy again", "You come back for these", "buy_again", "buy_again", 6, simpler=""),
     "together": Shelf(
         "Often bought together", "What lands in the same basket", "product", "complements", 6, simpler="",
     ),
-    "similar": Shelf("Similar", "Alike in name, kind and look", "product", "similar", 6, simpler=LIKE),
+    "similar": Shelf("Similar", "Alike in name and kind", "product", "similar", 6, simpler=LIKE),
     "complete": Shelf("Complete your order", "Goes with what is in your cart", "cart", "complements", 6, simpler=LIKE),
-    "in_category": Shelf("Trending here", "Selling more than usual in this department", "category", "trending", 6),
+    "in_category": Shelf("Trending here", "What people buy in this department these days", "category", "trending", 6),
 }  # fmt: skip
 
 
@@ -75,11 +77,10 @@ class Links:
         """Why an item is in an answer."""
         return f"{self.base}/why/{quote(recommendation_id, safe='')}/{quote(item_id, safe='')}"
 
-    def shelf(self, name: str, items: Sequence[str], category: str | None) -> str:
+    def shelf(self, name: str, items: Sequence[str], without: Sequence[str], category: str | None) -> str:
         """One shelf alone, filled anew."""
-        query = urlencode(
-            [*(("item", item_id) for item_id in items), *([("category", category)] if category else [])]
-        )
+        named = [("category", [category] if category else []), ("item", items), ("without", without)]
+        query = urlencode([(name, value) for name, values in named for value in values])
         return f"{self.base}/shelf/{name}{'?' + query if query else ''}"
 
 
@@ -90,14 +91,16 @@ def fill_shelf(
     name: str,
     *,
     items: Sequence[str] = (),
+    without: Sequence[str] = (),
     category: str | None = None,
 ) -> dict[str, Any]:
-    """Ask the shop and lay out the cards. An answer without items is a shelf without cards."""
+    """Ask the shop and lay out the cards, none ``without``. An answer without items is a shelf without cards."""
     shelf = SHELVES[name]
-    answer = api.recommend(_query(shelf, shopper, items, category))
+    answer = api.recommend(_query(shelf, shopper, items, without, category))
     found = _known_items(api, answer)
+    here = items[0] if shelf.placement == "product" and items else None
     cards = [
-        _recommended(links, found, entry, answer["recommendation_id"])
+        _recommended(links, found, entry, answer["recommendation_id"], here)
         for entry in answer["items"]
         if found.get(entry["item_id"])
     ]
@@ -112,7 +115,7 @@ def fill_shelf(
         "release": answer["release"],
         "degraded": answer["degraded"],
         "cards": cards if title else [],
-        "again": links.shelf(name, items, category),
+        "again": links.shelf(name, items, without, category),
     }
 
 
@@ -146,12 +149,18 @@ def card_of(links: Links, item: Document) -> dict[str, Any]:
     }
 
 
-def _query(shelf: Shelf, shopper: Shopper, items: Sequence[str], category: str | None) -> dict[str, Any]:
+def _query(
+    shelf: Shelf, shopper: Shopper, items: Sequence[str], without: Sequence[str], category: str | None
+) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "placement": shelf.placement, "n": shelf.size, "items": list(items), **shopper.identity, **shopper.consent,
     }  # fmt: skip
     if shelf.strategy:
         asked["strategy"] = shelf.strategy
+    if shelf.seen:
+        asked["seen"] = shelf.seen
+    if without:
+        asked["exclude"] = list(without)
     if category:
         quoted = category.replace("'", "''")
         asked["filter"] = f"category = '{quoted}'"
@@ -169,7 +178,7 @@ def _known_items(api: Api, answer: Document) -> dict[str, Document]:
 
 
 def _recommended(
-    links: Links, found: Mapping[str, Document], entry: Document, recommendation_id: str
+    links: Links, found: Mapping[str, Document], entry: Document, recommendation_id: str, here: str | None
 ) -> dict[str, Any]:
     card = card_of(links, found[entry["item_id"]])
     return {
@@ -179,17 +188,18 @@ def _recommended(
         "position": entry["position"],
         "score": entry["score"],
         "sources": list(entry["sources"]),
-        "reason": _reason(entry, found),
+        "reason": _reason(entry, found, here),
     }
 
 
-def _reason(entry: Document, found: Mapping[str, Document]) -> dict[str, Any]:
-    """The first reason; a product in it is named as the pages name it."""
+def _reason(entry: Document, found: Mapping[str, Document], here: str | None) -> dict[str, Any]:
+    """The first reason; a product in it is named as the pages name it, the one that the page is ``here`` for "this"."""
     first = next(iter(entry["reasons"]), None)
     if first is None:
         return {"code": "none", "text": "", "icon": "sparkles", "item_id": None}
     text, anchor = first["text"], found.get(first["item_id"] or "")
     if anchor is not None and anchor.get("title"):
-        text = text.replace(str(anchor["title"]), pretty_title(str(anchor["title"])))
+        name = "this" if first["item_id"] == here else pretty_title(str(anchor["title"]))
+        text = text.replace(str(anchor["title"]), name)
     icon = REASON_ICONS.get(first["code"], "sparkles")
     return {"code": first["code"], "text": text, "icon": icon, "item_id": first["item_id"]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, unquote
@@ -76,6 +77,23 @@ def cookies_of(header: str) -> dict[str, str]:
     except CookieError:
         return {}
     return {name: morsel.value for name, morsel in jar.items()}
+
+
+def kept_cart(lines: Sequence[Mapping[str, Any]], since: datetime) -> str:
+    """The value of the cart's cookie as the events of a person (newest first) leave it; '' for an empty cart."""
+    held: dict[str, int] = {}
+    for line in reversed(lines):
+        item_id, quantity = line.get("item_id"), int(line.get("quantity") or 1)
+        if item_id is None or datetime.fromisoformat(line["occurred_at"]) < since:
+            continue
+        if line["event"] == "add_to_cart":
+            held[item_id] = min(held.get(item_id, 0) + quantity, MAX_QUANTITY)
+        elif line["event"] == "remove_from_cart":
+            held[item_id] = max(held.get(item_id, 0) - quantity, 0)
+        elif line["event"] == "purchase":
+            held.pop(item_id, None)
+    listed = [(item_id, n) for item_id, n in held.items() if n][-MAX_CART:]
+    return msgspec.json.encode(listed).decode() if listed else ""
 
 
 def set_cookie(name: str, value: str, *, script: bool = False) -> tuple[str, str]:
