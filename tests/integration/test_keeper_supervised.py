@@ -134,7 +134,7 @@ def test_sigterm_lets_requests_in_flight_finish(server: Server) -> None:
     time.sleep(0.3)
     began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     asking.join()
     assert statuses == [200]
     assert not (server.folder / "live" / "processes.json").exists()

@@ -188,5 +188,5 @@ def test_a_million_rows_are_merged_in_a_few_seconds(lake: DeltaLake) -> None:
     started = time.perf_counter()
     lake.merge("event_lines", table, key=("event_id", "line"), sink="import", version=1)
     lake.merge("event_lines", table, key=("event_id", "line"), sink="import", version=2)
-    assert time.perf_counter() - started < 15  # some 1.5 s on two free cores
+    assert time.perf_counter() - started < 120  # some 1.5 s on two free cores: not quadratic
     assert content(lake, columns="count(*)") == [(1_000_000,)]

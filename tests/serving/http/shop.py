@@ -226,7 +226,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(port: int, tries: int = 500) -> None:
+def _wait_for(port: int, tries: int = 18_000) -> None:
     for _ in range(tries):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
