@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -28,11 +30,17 @@ def build_demo(folder: Path, console: Console, *, until: str | None = None) -> N
         console.print(f"{folder} holds the demo already")
         return
     begun = time.perf_counter()
+    warming = subprocess.Popen(
+        [sys.executable, "-m", "shelfwise.app._warm"]
+    )  # on the core that import leaves idle
     cleaned = clean(until_us=_instant_us(until))
     _tell(console, cleaned)
     shop = _open(folder, cleaned)
     try:
         _import(shop, cleaned, console)
+        del cleaned
+        warming.wait()
+        console.print(f"kernels compiled after {time.perf_counter() - begun:.1f} s", style="dim")
         _train(shop, console)
     finally:
         shop.close()
