@@ -9,8 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from shelfwise.app._layout import VERSION, Layout
-from shelfwise.app._moving import folder_version
+from shelfwise.app._layout import LOOPBACK, VERSION, Layout
 from shelfwise.app.settings import ShopSettings, load_settings
 from shelfwise.domain import ShelfwiseError
 
@@ -56,13 +55,13 @@ def _libraries(_: Path) -> Row:
 def _settings(folder: Path) -> Row:
     Layout(folder).require()
     settings: ShopSettings = load_settings(folder)
-    open_to_all = settings.serve.host not in ("127.0.0.1", "localhost", "::1")
+    open_to_all = settings.serve.host not in LOOPBACK
     told = f"{settings.shop.name!r}, {settings.shop.currency}, {settings.serve.host}:{settings.serve.port}"
     return _row("settings", "warn" if open_to_all else "ok", told, "needs an API key" if open_to_all else "")
 
 
 def _layout(folder: Path) -> Row:
-    found = folder_version(Layout(folder))
+    found = Layout(folder).found_version()
     return _row(
         "layout",
         "ok" if found == VERSION else "bad",

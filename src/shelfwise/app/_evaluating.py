@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shelfwise.app._history import require_history
 from shelfwise.app._training import run_training
 from shelfwise.domain import SOURCES
 from shelfwise.stores.adapters.delta_lake import DeltaLake
@@ -20,14 +21,16 @@ def evaluate(shop: Shop, *, days: int, html: Path | None) -> dict[str, Any]:
     A release that is live has seen the time it would be judged on, so it is not asked: the same recipe is.
     """
     shop.drain()
+    lake, shelf, now_us = DeltaLake(shop.layout.lake), shop.readers.shelf_reader.shelf(), shop.clock()
     training = shop.settings.training.model_copy(update={"window_days": days})
+    require_history(lake.files("event_lines"), training, n_items=len(shelf), now_us=now_us)
     report = run_training(
         shop.layout,
         shop.settings.model_copy(update={"training": training}),
-        lake=DeltaLake(shop.layout.lake),
-        shelf=shop.readers.shelf_reader.shelf(),
+        lake=lake,
+        shelf=shelf,
         registry=shop.readers.releases,
-        now_us=shop.clock(),
+        now_us=now_us,
         judge_only=True,
         strategies=SOURCES,
     )

@@ -7,13 +7,14 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from shelfwise.app._clock import open_clock
-from shelfwise.app._keeping import close_writers, keeper_settings, keeper_stores, try_lock
+from shelfwise.app._keeping import close_writers, held_lock, keeper_settings, keeper_stores, try_lock
 from shelfwise.app._layout import Layout
 from shelfwise.app._stores import open_writers
 from shelfwise.app.settings import load_settings
@@ -24,6 +25,7 @@ from shelfwise.streaming import Keeper
 log = logging.getLogger("shelfwise.keeper")
 
 _LOCK_WAIT_S = 10.0  # a keeper that was told to stop may still be folding
+_STAND_BY_S = 5.0  # who answers after this is not about to stop
 # What is accepted has no cycles: it dies by its count. The cycle collector only looks through it in vain,
 # measured a quarter of the keeper's time at its defaults.
 _COLLECT_AFTER = 500_000
@@ -38,40 +40,90 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     layout = Layout(options.shop)
-    lock = wait_for_lock(layout)
+    told = Told(options.ready_fd)
+    lock = wait_for_lock(layout, told)
     try:
-        run(layout, lambda: tell_ready(options.ready_fd))
+        run(layout, told, attached=True)
     finally:
         os.close(lock)
     return 0
 
 
-def run(layout: Layout, ready: Callable[[], None]) -> None:
-    """Open everything, bring it up to date, and serve."""
+def stream(folder: Path) -> int:
+    """Keep the shop until SIGTERM or Ctrl-C, as a process of its own beside ``serve``; the exit code.
+
+    Raises StoreUnavailable if another process keeps it.
+    """
+    layout = Layout(folder).require_current()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with held_lock(layout):
+        run(layout, lambda: print(f"ready {layout.socket}", flush=True), attached=False)
+    return 0
+
+
+def run(layout: Layout, ready: Callable[[], None], *, attached: bool) -> None:
+    """Open everything, bring it up to date, and serve.
+
+    Args:
+        layout: Whose lock this process holds.
+        ready: Called once requests are taken.
+        attached: Stop when the process that started this one is gone, and leave Ctrl-C to it.
+    """
     settings = load_settings(layout.folder)
     writers = open_writers(layout)
     stores = keeper_stores(layout, writers, open_clock(layout.folder, settings.clock))
     keeper = Keeper(stores, keeper_settings(settings))
     server = InboxServer(layout.socket, keeper)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us says when
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    # Ctrl-C reaches the whole group; who started us says when
+    signal.signal(signal.SIGINT, signal.SIG_IGN if attached else lambda *_: server.stop())
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     ready()
-    server.run(stop_with_parent(server.stop))
+    server.run(stop_with_parent(server.stop) if attached else lambda: None)
     keeper.close()
     close_writers(writers)
 
 
-def wait_for_lock(layout: Layout) -> int:
-    """The file that makes this process the keeper. Raises StoreUnavailable if another one keeps it."""
-    until = time.monotonic() + _LOCK_WAIT_S
+def wait_for_lock(layout: Layout, stand_by: Callable[[], None]) -> int:
+    """The file that makes this process the keeper.
+
+    While another process answers at the socket (``shelfwise stream``), ``stand_by`` is called and this one waits
+    to take over. Raises StoreUnavailable if another process has the lock and does not answer.
+    """
+    begun, parent = time.monotonic(), os.getppid()
     while (lock := try_lock(layout)) is None:
-        if time.monotonic() > until:
+        if os.getppid() != parent:
+            raise SystemExit(0)
+        waited_s = time.monotonic() - begun
+        if waited_s > _STAND_BY_S and answers(layout.socket):
+            stand_by()
+            begun = time.monotonic() - _STAND_BY_S
+            time.sleep(0.2)
+        elif waited_s > _LOCK_WAIT_S:
             raise StoreUnavailable(f"{layout.folder} is kept by another process")
         time.sleep(0.02)
     return lock
+
+
+def answers(path: Path) -> bool:
+    """Whether a process listens at a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+class Told:
+    """Says once that all is ready."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __call__(self) -> None:
+        """Through the pipe of who waits."""
+        tell_ready(self._number)
+        self._number = -1
 
 
 def tell_ready(number: int) -> None:

@@ -7,9 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from shelfwise.domain import NotFound
+from shelfwise.app._errors import NoShop, OtherVersion
+from shelfwise.domain import InvalidInput
 
 VERSION = 1  # of the folder's layout; `shelfwise upgrade` brings an older one here
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
 _LONGEST_SOCKET = 100  # bytes; the system allows 107
 
 
@@ -95,12 +97,34 @@ class Layout:
     def require(self) -> Layout:
         """Itself. Raises NotFound with a hint if there is no shop here."""
         if not self.exists():
-            raise NotFound("shop in", f"{self.folder} (make one with: shelfwise init {self.folder})")
+            raise NoShop(str(self.folder))
         return self
 
+    def require_current(self) -> Layout:
+        """Itself. Raises NotFound as above, and InvalidInput for a folder of another version."""
+        found = self.require().found_version()
+        if found < VERSION:
+            raise OtherVersion(
+                f"{self.folder} has layout {found}; expected {VERSION}: run shelfwise --shop {self.folder} upgrade"
+            )
+        if found > VERSION:
+            raise OtherVersion(
+                f"{self.folder} has layout {found}; expected at most {VERSION}: a newer version made it"
+            )
+        return self
+
+    def found_version(self) -> int:
+        """The layout of this folder: the newest while nothing is stored, 0 from before layouts were numbered."""
+        try:
+            return int(self.version.read_text())
+        except FileNotFoundError:
+            return 0 if self.log.exists() else VERSION
+        except ValueError:
+            raise InvalidInput(f"{self.version} is not a number; expected the layout's") from None
+
     def make(self) -> None:
-        """The folders of a new shop."""
+        """The folders of a new shop; its number, unless what is stored here has another one."""
         for folder in (self.folder / "data", self.live, self.releases, self.cache):
             folder.mkdir(parents=True, exist_ok=True)
-        if not self.version.exists():
+        if not self.version.exists() and self.found_version() == VERSION:
             self.version.write_text(f"{VERSION}\n")

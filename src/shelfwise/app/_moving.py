@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shelfwise.app._keeping import held_lock
 from shelfwise.app._layout import VERSION, Layout
 from shelfwise.domain import Conflict, InvalidInput
 
@@ -15,11 +16,13 @@ def restore(backup: Path, folder: Path) -> dict[str, object]:
     source, target = Layout(backup).require(), Layout(folder)
     if target.exists():
         raise Conflict(f"{folder} holds a shop already; expected a folder without one")
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict(f"{folder} is not empty; expected an empty folder, or none")
     beside = folder.with_name(folder.name + ".restoring")
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(source.folder, beside)
     if folder.exists():
-        folder.rmdir()  # fails on a folder with anything in it: nothing is overwritten
+        folder.rmdir()
     beside.rename(folder)
     return {"restored": str(folder), **upgrade(folder)}
 
@@ -27,26 +30,17 @@ def restore(backup: Path, folder: Path) -> dict[str, object]:
 def upgrade(folder: Path) -> dict[str, object]:
     """Run the steps from the folder's version to this one, each of which may be repeated."""
     layout = Layout(folder).require()
-    found = folder_version(layout)
+    found = layout.found_version()
     if found > VERSION:
         raise InvalidInput(
             f"{folder} has layout {found}; expected at most {VERSION}: it belongs to a newer version"
         )
-    for step in range(found, VERSION):
-        STEPS[step](layout)
-        layout.version.write_text(f"{step + 1}\n")
-    layout.make()
+    with held_lock(layout):
+        for step in range(found, VERSION):
+            STEPS[step](layout)
+            layout.version.write_text(f"{step + 1}\n")
+        layout.make()
     return {"from": found, "to": VERSION}
-
-
-def folder_version(layout: Layout) -> int:
-    """The layout of a folder; 0 for one from before layouts were numbered."""
-    try:
-        return int(layout.version.read_text())
-    except FileNotFoundError:
-        return 0
-    except ValueError:
-        raise InvalidInput(f"{layout.version} is not a number; expected the layout's") from None
 
 
 def _number_it(layout: Layout) -> None:

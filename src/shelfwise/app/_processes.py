@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shelfwise.app._layout import Layout
+from shelfwise.app._errors import Misuse
+from shelfwise.app._layout import LOOPBACK, Layout
 from shelfwise.domain import ShelfwiseError, StoreUnavailable
 
 log = logging.getLogger("shelfwise.serve")
@@ -185,12 +186,13 @@ def serve(
 ) -> int:
     """Serve the shop until SIGTERM or Ctrl-C; the exit code. Prints ``ready URL seconds=S`` once all answer."""
     started = time.monotonic() if since is None else since
-    layout = Layout(folder).require()
+    layout = Layout(folder).require_current()
     layout.make()
     keeper = Child("keeper", _python("_keeper_main", layout.folder))
     keeper.start(os.environ)  # it takes longest, so it goes first
     try:
         host, port, workers = _where(layout, overrides)
+        require_key(layout, host)
         supervisor = Supervisor(layout, keeper, host, port, workers, target=target)
     except ShelfwiseError:
         _stop([keeper], time.monotonic() + _DRAIN_S)
@@ -205,6 +207,26 @@ def serve(
 
     supervisor.run(ready)
     return 0
+
+
+def require_key(layout: Layout, host: str) -> None:
+    """Raises Misuse where others than this machine could ask, and no key keeps them out."""
+    if host in LOOPBACK or has_key(layout):
+        return
+    raise Misuse(
+        f"host is {host!r} and there is no API key; expected one of {', '.join(LOOPBACK)}, or a key first: "
+        f"shelfwise --shop {layout.folder} keys add NAME --scope recs:read"
+    )
+
+
+def has_key(layout: Layout) -> bool:
+    """Whether a key can be read: a store that cannot be is as good as none."""
+    from shelfwise.stores.adapters.sql_control import SqlControl
+
+    try:
+        return bool(SqlControl(layout.control, read_only=True).documents("keys", limit=1))
+    except StoreUnavailable:
+        return False
 
 
 def process_seconds(layout: Layout) -> dict[str, float]:

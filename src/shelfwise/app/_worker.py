@@ -7,7 +7,8 @@ from pathlib import Path
 
 from shelfwise.app._clock import open_clock
 from shelfwise.app._console import DoorApi, front_door, pages
-from shelfwise.app._layout import Layout
+from shelfwise.app._layout import LOOPBACK, Layout
+from shelfwise.app._processes import process_gauges
 from shelfwise.app._stores import Readers, open_readers
 from shelfwise.app.settings import ShopSettings, load_settings
 from shelfwise.console import ONLINE_RETAIL, make_console
@@ -17,8 +18,6 @@ from shelfwise.serving.http import App, AsyncInbox, Door, DoorSettings, make_app
 from shelfwise.stores.adapters.sqlite_log import SqliteLog
 from shelfwise.stores.adapters.unix_inbox import AsyncUnixInbox
 from shelfwise.streaming import find_answer
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def make_worker(folder: Path, worker: int) -> App:
@@ -70,6 +69,7 @@ def make_door(
         placements=settings.placements,
         metrics_folder=layout.live / "metrics",
         worker=worker,
+        gauges=lambda: process_gauges(layout),
         arrange=ArrangeSettings(**settings.reranking),
     )
 

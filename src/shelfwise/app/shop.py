@@ -36,7 +36,7 @@ class Shop:
     @classmethod
     def open(cls, folder: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Shop:
         """Open the shop in ``folder``. Raises NotFound if there is none, InvalidInput for its settings."""
-        layout = Layout(Path(folder)).require()
+        layout = Layout(Path(folder)).require_current()
         return cls(layout, load_settings(layout.folder, overrides=overrides))
 
     @classmethod
@@ -55,7 +55,7 @@ class Shop:
 
     def close(self) -> None:
         """Let go of everything; what was accepted is kept."""
-        self.__dict__.pop("door", None)
+        self.__dict__.pop("_local", None)
         if self._inbox is not None:
             self._inbox.close()
             self._inbox = None
@@ -112,7 +112,7 @@ class Shop:
 
     def export(self, user_id: str) -> dict[str, Any]:
         """All that is known of a user. Raises NotFound."""
-        return self.door.export(user_id)
+        return self._local.export(user_id)
 
     def erase(self, user_id: str) -> Any:
         """Forget a user everywhere; the report of what was removed."""
@@ -126,18 +126,22 @@ class Shop:
 
     def train(self, *, only: str | None = None, told: Told | None = None) -> dict[str, Any]:
         """Fit, judge on held-back time, and publish if the gate is passed. Raises NotTrained without history."""
+        from shelfwise.app._history import require_history
         from shelfwise.app._training import run_training
         from shelfwise.stores.adapters.delta_lake import DeltaLake
 
         begun = time.perf_counter()
         self.drain()
+        lake, shelf, now_us = DeltaLake(self.layout.lake), self.readers.shelf_reader.shelf(), self.clock()
+        files = lake.files("event_lines")
+        require_history(files, self.settings.training, n_items=len(shelf), now_us=now_us)
         report = run_training(
             self.layout,
             self.settings,
-            lake=DeltaLake(self.layout.lake),
-            shelf=self.readers.shelf_reader.shelf(),
+            lake=lake,
+            shelf=shelf,
             registry=self.readers.releases,
-            now_us=self.clock(),
+            now_us=now_us,
             only=only,
             told=told,
         )
@@ -268,13 +272,17 @@ class Shop:
         """The way to the one writer."""
         return self._open_inbox().inbox
 
-    @cached_property
+    @property
     def door(self) -> LocalDoor:
-        """Answers in this process, from the same pipeline as over HTTP."""
-        from shelfwise.app._local import LocalDoor
-
+        """Answers in this process, from the same pipeline as over HTTP. Raises NotTrained without a release."""
         if self.readers.releases.alias("champion") is None:
             raise NotTrained("there is no release yet; run: shelfwise train")
+        return self._local
+
+    @cached_property
+    def _local(self) -> LocalDoor:
+        from shelfwise.app._local import LocalDoor
+
         return LocalDoor(self)
 
     def _open_inbox(self) -> OpenInbox:

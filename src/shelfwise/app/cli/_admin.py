@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shelfwise.app.cli._common import JsonFlag, open_shop, show, show_json, state_of
+from shelfwise.app.cli._common import JsonFlag, open_shop, show, show_json, state_of, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -27,25 +27,29 @@ def doctor(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 def backup(
-    context: typer.Context, folder: Annotated[Path, typer.Argument(help="Empty folder to write to.")]
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Empty folder to write to.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Copy a shop while it runs; the copy is a shop folder itself."""
     with open_shop(context) as shop:
-        show_json(shop.backup(folder))
+        files = shop.backup(folder)
+    show_json(files) if as_json else typer.echo(f"{len(files)} files in {folder}")
 
 
 def restore(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A backup.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Make a shop folder out of a backup; the target must not hold a shop."""
     from shelfwise.app._moving import restore as run
 
-    show_json(run(folder, state_of(context).folder))
+    tell(run(folder, state_of(context).folder), as_json=as_json)
 
 
-def upgrade(context: typer.Context) -> None:
+def upgrade(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Bring an older shop folder to this version; nothing else may have it open."""
     from shelfwise.app._moving import upgrade as run
 
-    show_json(run(state_of(context).folder))
+    tell(run(state_of(context).folder), as_json=as_json)

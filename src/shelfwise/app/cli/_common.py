@@ -14,12 +14,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from shelfwise.app._errors import Misuse
 from shelfwise.domain import InvalidInput, NotFound, ShelfwiseError, StoreUnavailable
 
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version and stop."""
+    if asked:
+        from shelfwise import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +48,11 @@ class State:
             typer.Option(envvar="SHELFWISE_SHOP", help="Folder of the shop.", show_default="this folder"),
         ] = Path(),
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-        version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+        version: Annotated[  # noqa: ARG003 - told as soon as it is read
+            bool, typer.Option("--version", is_eager=True, callback=tell_version, help="Show the version.")
+        ] = False,
     ) -> None:
         """Choose the shop."""
-        if version:
-            from shelfwise import __version__
-
-            typer.echo(__version__)
-            raise typer.Exit
         context.obj = cls(shop, quiet)
 
 
@@ -90,6 +97,15 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -
     Console().print(table)
 
 
+def tell(document: Mapping[str, Any], *, as_json: bool) -> None:
+    """One outcome: a line a field, or as JSON."""
+    if as_json:
+        show_json(document)
+        return
+    for name, value in document.items():
+        typer.echo(f"{name}: {_cell(value)}")
+
+
 def show_json(document: Any) -> None:
     """One JSON document on stdout."""
     print(json.dumps(document, indent=1, default=str, ensure_ascii=False))
@@ -106,6 +122,8 @@ def pairs(texts: Iterable[str], *, option: str) -> dict[str, str]:
 
 def exit_code(trouble: ShelfwiseError) -> int:
     """Who can fix it, as a number."""
+    if isinstance(trouble, Misuse):
+        return 2
     if isinstance(trouble, NotFound):
         return 4
     if isinstance(trouble, InvalidInput):

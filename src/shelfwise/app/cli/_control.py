@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shelfwise.app.cli._common import JsonFlag, open_shop, show, show_json, state_of
+from shelfwise.app.cli._common import JsonFlag, open_shop, show, show_json, state_of, tell
 
 rules = typer.Typer(help="Merchandising rules.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -33,8 +33,9 @@ def rules_list(context: typer.Context, as_json: JsonFlag = False) -> None:
 def rules_add(
     context: typer.Context,
     rule: Annotated[str, typer.Argument(help="The rule as JSON, or - for standard input, or @file.")],
+    as_json: JsonFlag = False,  # noqa: ARG001 - it is always JSON
 ) -> None:
-    """Add a rule.
+    """Add a rule; prints it as it is kept, as JSON.
 
     Example: shelfwise rules add '{"rule_id": "cheap", "kind": "boost", "where": "price < 5", "factor": 2}'
     """
@@ -48,19 +49,24 @@ def rules_preview(
     rule: Annotated[str, typer.Argument(help="The rule as JSON, or - for standard input, or @file.")],
     user: Annotated[str | None, typer.Option(help="Known user.")] = None,
     placement: Annotated[str, typer.Option(help="Which place on the pages.")] = "home",
+    as_json: JsonFlag = False,
 ) -> None:
     """A slate without and with a rule, before it is added."""
     with open_shop(context) as shop:
-        show_json(shop.preview_rule(_document(rule), user_id=user, placement=placement))
+        seen = shop.preview_rule(_document(rule), user_id=user, placement=placement)
+    tell(seen, as_json=as_json)
 
 
 @rules.command("remove")
 def rules_remove(
-    context: typer.Context, rule_id: Annotated[str, typer.Argument(help="Id of the rule.")]
+    context: typer.Context,
+    rule_id: Annotated[str, typer.Argument(help="Id of the rule.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Remove a rule."""
     with open_shop(context) as shop:
         shop.remove_rule(rule_id)
+    tell({"removed": rule_id}, as_json=as_json)
 
 
 @keys.command("list")
@@ -77,19 +83,23 @@ def keys_add(
     scope: Annotated[
         list[str], typer.Option(help="browser, events:write, recs:read, catalog:write, admin.")
     ] = ["recs:read"],  # noqa: B006
+    as_json: JsonFlag = False,
 ) -> None:
     """Make a key. It is shown once."""
     with open_shop(context) as shop:
-        show_json(shop.add_key(name, scopes=scope))
+        tell(shop.add_key(name, scopes=scope), as_json=as_json)
 
 
 @keys.command("revoke")
 def keys_revoke(
-    context: typer.Context, key_id: Annotated[str, typer.Argument(help="Id of the key.")]
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="Id of the key.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Revoke a key; it is dead within seconds."""
     with open_shop(context) as shop:
         shop.revoke_key(key_id)
+    tell({"revoked": key_id}, as_json=as_json)
 
 
 @config.command("show")
@@ -109,7 +119,9 @@ def config_show(
 
 
 @config.command("schema")
-def config_schema() -> None:
+def config_schema(
+    as_json: JsonFlag = False,  # noqa: ARG001 - it is always JSON
+) -> None:
     """JSON Schema of shelfwise.toml, for editors."""
     from shelfwise.app.settings import ShopSettings
 

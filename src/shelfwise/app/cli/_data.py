@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from shelfwise.app.cli._common import JsonFlag, open_shop, pairs, progress_console, show, show_json
+from shelfwise.app.cli._common import JsonFlag, open_shop, pairs, progress_console, show, show_json, tell
 
 Files = Annotated[
     list[Path], typer.Argument(exists=True, dir_okay=False, help="CSV, JSONL, Parquet, TSV or XML.")
@@ -34,12 +34,13 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     name: Annotated[str, typer.Option(help="Name of the shop.")] = "My shop",
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "EUR",
+    as_json: JsonFlag = False,
 ) -> None:
     """Make a shop folder with a commented shelfwise.toml."""
     from shelfwise.app.shop import Shop
 
     Shop.create(folder, name=name, currency=currency).close()
-    typer.echo(f"{folder / 'shelfwise.toml'}")
+    tell({"settings": str(folder / "shelfwise.toml")}, as_json=as_json)
 
 
 @importing.command("items")
@@ -53,6 +54,8 @@ def import_items(
     as_json: JsonFlag = False,
 ) -> None:
     """Import items; bad rows go to the dead letters with row, field, value and rule.
+
+    Good rows are kept whatever the others are. Exit code 3 if a row was rejected.
 
     Example: shelfwise import items feed.csv --map sku=item_id --full
     """
@@ -71,7 +74,7 @@ def import_events(
     mapping: MapOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Import events; importing the same file again changes nothing.
+    """Import events; importing the same file again changes nothing. Exit code 3 if a row was rejected.
 
     Example: shelfwise import events history.parquet
     """
@@ -84,26 +87,33 @@ def erase(
     context: typer.Context,
     user: Annotated[str, typer.Option(help="Id of the user.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Forget a person, everywhere. Prints a report of what was removed."""
     if not yes:
         typer.confirm(f"Erase everything known of {user!r}? This cannot be undone", abort=True)
     with open_shop(context) as shop:
-        show_json(shop.erase(user))
+        tell(shop.erase(user), as_json=as_json)
 
 
-def export(context: typer.Context, user: Annotated[str, typer.Option(help="Id of the user.")]) -> None:
+def export(
+    context: typer.Context,
+    user: Annotated[str, typer.Option(help="Id of the user.")],
+    as_json: JsonFlag = False,  # noqa: ARG001 - it is always JSON
+) -> None:
     """All that is known of a person, as JSON."""
     with open_shop(context) as shop:
         show_json(shop.export(user))
 
 
-def _show_report(report: dict[str, object], *, as_json: bool) -> None:
+def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
+    """What became of every row; exit code 3 if one was rejected."""
     if as_json:
         show_json(report)
-        return
-    rejected = report.get("rejections")
-    counts = {name: value for name, value in report.items() if name != "rejections"}
-    show([counts], as_json=False)
-    if isinstance(rejected, list) and rejected:
-        show(rejected[:20], as_json=False, title="rejected (first 20; all are in the dead letters)")
+    else:
+        show([{name: n for name, n in report.items() if name != "rejections"}], as_json=False)
+        if report["rejections"]:
+            title = "rejected (first 20; all are in the dead letters)"
+            show(report["rejections"][:20], as_json=False, title=title)
+    if report["rejected"]:
+        raise typer.Exit(3)

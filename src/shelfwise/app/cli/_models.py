@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shelfwise.app.cli._common import JsonFlag, open_shop, progress_console, show, show_json
+from shelfwise.app.cli._common import JsonFlag, open_shop, progress_console, show, show_json, tell
 
 features = typer.Typer(help="The feature catalogue.", no_args_is_help=True)
 releases = typer.Typer(help="The model registry.", no_args_is_help=True)
@@ -62,7 +62,9 @@ def recommend(
     context: typer.Context,
     user: Annotated[str | None, typer.Option(help="Known user.")] = None,
     n: Annotated[int, typer.Option(help="How many.", min=1, max=100)] = 10,
-    strategy: Annotated[str, typer.Option(help="auto or one source.")] = "auto",
+    strategy: Annotated[
+        str | None, typer.Option(help="auto or one source; by default what the placement shows.")
+    ] = None,
     placement: Annotated[str, typer.Option(help="Which place on the pages.")] = "home",
     item: Items = None,
     where: Annotated[str | None, typer.Option("--filter", help='Filter, e.g. "price < 15".')] = None,
@@ -105,10 +107,19 @@ def explain(
     item: Annotated[str, typer.Argument(help="The item in question.")],
     user: Annotated[str | None, typer.Option(help="Known user.")] = None,
     placement: Annotated[str, typer.Option(help="Which place on the pages.")] = "home",
+    as_json: JsonFlag = False,
 ) -> None:
     """Why this item is, or is not, recommended to this person."""
     with open_shop(context) as shop:
-        show_json(shop.explain(item_id=item, user_id=user, placement=placement))
+        why = shop.explain(item_id=item, user_id=user, placement=placement)
+    if as_json:
+        show_json(why)
+        return
+    if not why["shown"]:
+        typer.echo(f"{item} is not shown: {why['why_not']['text']}")
+        return
+    typer.echo(f"{item} is shown at position {why['position']}, proposed by {', '.join(why['sources'])}")
+    show(why["features"], as_json=False, title="what the ranker made of it")
 
 
 @features.command("list")
@@ -116,15 +127,19 @@ def features_list(as_json: JsonFlag = False) -> None:
     """All features with meaning, unit and freshness."""
     from shelfwise.app._features import catalogue_rows
 
-    show(catalogue_rows(), as_json=as_json)
+    rows = catalogue_rows()
+    told = ("name", "meaning", "unit", "freshness")
+    show(rows if as_json else [{name: row[name] for name in told} for row in rows], as_json=as_json)
 
 
 @features.command("show")
-def features_show(name: Annotated[str, typer.Argument(help="Name of a feature.")]) -> None:
+def features_show(
+    name: Annotated[str, typer.Argument(help="Name of a feature.")], as_json: JsonFlag = False
+) -> None:
     """One feature with its SQL."""
     from shelfwise.app._features import feature_document
 
-    show_json(feature_document(name))
+    tell(feature_document(name), as_json=as_json)
 
 
 @features.command("compute")
@@ -158,24 +173,28 @@ def releases_list(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 @releases.command("show")
 def releases_show(
-    context: typer.Context, release: Annotated[str, typer.Argument(help="Id or alias.")]
+    context: typer.Context,
+    release: Annotated[str, typer.Argument(help="Id or alias.")],
+    as_json: JsonFlag = False,  # noqa: ARG001 - it is always JSON
 ) -> None:
-    """The manifest of a release."""
+    """The manifest of a release, as JSON."""
     with open_shop(context) as shop:
         show_json(shop.release(release))
 
 
 @releases.command("promote")
 def releases_promote(
-    context: typer.Context, release: Annotated[str, typer.Argument(help="Id of a release.")]
+    context: typer.Context,
+    release: Annotated[str, typer.Argument(help="Id of a release.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Make a release the champion."""
     with open_shop(context) as shop:
-        typer.echo(shop.promote(release))
+        tell({"champion": shop.promote(release)}, as_json=as_json)
 
 
 @releases.command("rollback")
-def releases_rollback(context: typer.Context) -> None:
+def releases_rollback(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Go back to the champion before."""
     with open_shop(context) as shop:
-        typer.echo(shop.rollback())
+        tell({"champion": shop.rollback()}, as_json=as_json)

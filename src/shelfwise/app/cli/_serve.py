@@ -17,6 +17,7 @@ Workers = Annotated[int | None, typer.Option(help="Processes that answer.", min=
 def register(app: typer.Typer) -> None:
     """Hang the commands under the root."""
     app.command()(serve)
+    app.command()(stream)
     app.command()(demo)
 
 
@@ -25,6 +26,17 @@ def serve(context: typer.Context, host: Host = None, port: Port = None, workers:
     from shelfwise.app._processes import serve as run
 
     raise typer.Exit(run(state_of(context).folder, overrides=_overrides(host, port, workers)))
+
+
+def stream(context: typer.Context) -> None:
+    """Take and fold what comes in, as a process of its own, until Ctrl-C.
+
+    ``serve`` brings one along. Run apart, it stays up while the server is restarted; ``serve`` then only stands by,
+    to take over if this one ends.
+    """
+    from shelfwise.app._keeper_main import stream as run
+
+    raise typer.Exit(run(state_of(context).folder))
 
 
 def demo(
