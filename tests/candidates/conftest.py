@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from tests.world import NOW_US, Shop, shop
 
@@ -25,3 +26,8 @@ def fit_all(of: Shop) -> dict[str, FittedSource]:
         name: fit_source(name, of.interactions, of.shelf, as_of_us=NOW_US, settings=small.get(name))
         for name in SOURCES
     }
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)

@@ -126,10 +126,13 @@ def _heap(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float
 
 @nb.njit(cache=True)
 def _push(value: Floats, row: Rows, n: int, s: np.float32, i: int) -> int:
-    """Put a score into the heap of n, in place of the worst where it is full; how many there are then."""
+    """Put a score into the heap of n, in place of the worst where it is full; how many there are then.
+
+    Rows come rising, so of equal scores the new one is the worse.
+    """
     if n < len(value):
         j = n
-        while j > 0 and value[(j - 1) >> 1] > s:
+        while j > 0 and value[(j - 1) >> 1] >= s:
             value[j], row[j] = value[(j - 1) >> 1], row[(j - 1) >> 1]
             j = (j - 1) >> 1
         value[j], row[j] = s, i
@@ -137,8 +140,11 @@ def _push(value: Floats, row: Rows, n: int, s: np.float32, i: int) -> int:
     j = 0
     while 2 * j + 1 < n:
         child = 2 * j + 1
-        if child + 1 < n and value[child + 1] < value[child]:
-            child += 1
+        other = child + 1
+        if other < n and (
+            value[other] < value[child] or (value[other] == value[child] and row[other] > row[child])
+        ):
+            child = other
         if value[child] >= s:
             break
         value[j], row[j] = value[child], row[child]

@@ -150,7 +150,10 @@ def _plain(column: Any) -> pa.Array:
     if isinstance(whole, pa.ChunkedArray):  # no chunk at all
         whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], whole.type)
     if pa.types.is_dictionary(whole.type):
-        whole = whole.dictionary_decode()
+        # Texts as views cannot be taken from by number.
+        views = pa.types.is_string_view(whole.dictionary.type)
+        values = whole.dictionary.cast(pa.string()) if views else whole.dictionary
+        whole = values.take(whole.indices)
     if pa.types.is_large_string(whole.type) or pa.types.is_string_view(whole.type):
         whole = whole.cast(pa.string())
     return whole
