@@ -73,6 +73,7 @@ def test_no_feature_shows_its_technical_name(name: str) -> None:
         ("buy_again__score", -0.987, "strength -0.987"),
         ("context__weekday", 4.0, "Friday"),
         ("user__purchase__orders__all", 12.0, "12"),
+        ("buy_again__score", None, "not among its proposals"),
         ("item__age", None, "unknown"),
         ("item__age", float("nan"), "unknown"),
     ],

@@ -26,6 +26,19 @@ def any_product(page: Page) -> str:
     return shown(page)[0]
 
 
+def pieces(page: Page) -> int:
+    """Pieces in the cart, as the badge tells; a known customer may have left some."""
+    return int(page.locator("#count").text_content() or "0")
+
+
+def add_first(page: Page, shelf: str = FOR_YOU) -> None:
+    """Put the first product of a shelf into the cart, and wait until the shelves know."""
+    before = pieces(page)
+    with page.expect_response(lambda answer: "/shelf/" in answer.url):
+        page.locator(f"{shelf} [data-do=add]").first.click()
+    expect(page.locator("#count")).to_have_text(str(before + 1))
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_every_page_fits_its_screen_and_complains_of_nothing(
@@ -36,15 +49,16 @@ def test_every_page_fits_its_screen_and_complains_of_nothing(
     )
     looker = Looker(context.new_page(), shop_url)
     product = any_product(looker.open("/as/17850"))
-    looker.page.locator(f"{FOR_YOU} [data-do=add]").first.click()
-    expect(looker.page.locator("#count")).to_have_text("1")
+    add_first(looker.page)
+    department = looker.page.locator(".departments a").last.get_attribute("href") or ""
     for name, path in (("home", "/"), ("product", f"/item/{product}"), ("cart", "/cart"), ("shopper", "/shopper"),
-                       ("search", "/search?q=bag")):  # fmt: skip
+                       ("search", "/search?q=bag"), ("category", department.removeprefix("/shop")),
+                       ("nothing", "/search?q=zzzz"), ("home-new", "/as-new")):  # fmt: skip
         page = looker.open(path)
         page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} px wide"
-    looker.open("/")
+    looker.open("/as/17850")
     looker.page.locator(f"{FOR_YOU} [data-do=why]").first.click()
     expect(looker.page.locator("#why h2")).to_be_visible()
     looker.page.screenshot(path=screenshots / f"why-{width}-{scheme}.png")
@@ -102,6 +116,20 @@ def test_buying_the_cart_empties_it_and_is_remembered(looker: Looker) -> None:
     expect(page.locator(".history")).to_contain_text("bought")
 
 
+def test_buying_at_once_is_remembered_and_offered_again(looker: Looker) -> None:
+    product = any_product(looker.open("/as-new"))
+    page = looker.open(f"/item/{product}")
+    title = page.locator(".product h1").inner_text()
+    page.locator(".product [data-do=buy]").click()
+    expect(page.locator("#toast")).to_contain_text(f"You bought {title}")
+    (order,) = looker.sent("purchase")
+    assert [line["item_id"] for line in order["items"]] == [product]
+    page = looker.open("/")
+    assert product not in shown(page)  # what is new to one
+    assert product in shown(page, "[data-shelf=buy_again]")
+    expect(looker.open("/shopper").locator(".history")).to_contain_text("bought")
+
+
 def test_taking_a_product_out_leaves_an_empty_cart(looker: Looker) -> None:
     looker.open("/as-new").locator(f"{FOR_YOU} [data-do=add]").first.click()
     expect(looker.page.locator("#count")).to_have_text("1")
@@ -133,6 +161,30 @@ def test_the_sheet_says_why_another_product_is_not_there(looker: Looker) -> None
     expect(page.locator("#why .why")).to_have_count(1)
 
 
+def test_a_keyboard_leads_past_the_head_and_puts_products_into_the_cart(looker: Looker) -> None:
+    page = looker.open("/as-new")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("main a").first).to_be_focused()
+    page.locator(f"{FOR_YOU} .card-title a").first.focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(f"{FOR_YOU} [data-do=add]").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#count")).to_have_text("1")
+
+
+def test_features_are_told_in_words(looker: Looker) -> None:
+    page = looker.open("/as/17850")
+    page.locator(f"{FOR_YOU} [data-do=why]").first.click()
+    names = page.locator("#why .signed .bar-name")
+    expect(names.first).to_be_visible()
+    for text in names.all_inner_texts():
+        assert "__" not in text
+        assert ": " in text
+
+
 def test_one_can_search_a_customer_and_be_them(looker: Looker) -> None:
     page = looker.open("/shopper")
     page.locator("#people-find").press_sequentially("1258", delay=20)
@@ -141,8 +193,7 @@ def test_one_can_search_a_customer_and_be_them(looker: Looker) -> None:
     page.locator(".people a").first.click()
     page.wait_for_load_state("networkidle")
     expect(page.locator(".who b")).to_have_text(name)
-    looker.page.locator(f"{FOR_YOU} [data-do=add]").first.click()
-    expect(page.locator("#count")).to_have_text("1")
+    add_first(page)
     assert looker.sent("add_to_cart")[0]["user_id"] == name
 
 
@@ -168,6 +219,20 @@ def test_who_refuses_sends_it_with_every_event(looker: Looker) -> None:
     page.locator(f"{FOR_YOU} [data-do=add]").first.click()
     expect(page.locator("#count")).to_have_text("1")
     assert {event["consent"] for event in looker.events} == {"denied"}
+    looker.page.get_by_text("Personalise again").click()
+    expect(page.locator(".bottom")).to_contain_text("Personalised")
+    looker.events.clear()
+    add_first(page)
+    assert not any("consent" in event for event in looker.events)
+
+
+def test_the_policy_forbids_scripts_that_are_not_ours(looker: Looker) -> None:
+    page = looker.open("/")
+    page.evaluate("""() => { const script = document.createElement('script');
+        script.textContent = 'window.foreign = true'; document.body.append(script) }""")
+    assert page.evaluate("window.foreign") is None
+    assert [text for text in looker.complaints if "Content Security Policy" in text]
+    looker.complaints.clear()
 
 
 def test_without_script_the_pages_still_lead_everywhere(browser: Browser, shop_url: str) -> None:

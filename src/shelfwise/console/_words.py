@@ -97,7 +97,7 @@ def feature_title(name: str) -> str:
 def feature_value(name: str, value: float | None, currency: str | None = None) -> str:
     """A value in the words of its unit: a share in percent, a price in money, an age in days."""
     if value is None or not isfinite(value):
-        return "unknown"
+        return "not among its proposals" if _is_signal(name) else "unknown"
     kind = _kind(name)
     match kind:
         case "place":
