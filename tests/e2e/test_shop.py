@@ -60,7 +60,7 @@ def test_every_page_fits_its_screen_and_complains_of_nothing(
         assert wide <= width, f"{name} is {wide} px wide"
     looker.open("/as/17850")
     looker.page.locator(f"{FOR_YOU} [data-do=why]").first.click()
-    expect(looker.page.locator("#why h2")).to_be_visible()
+    expect(looker.page.locator("#why h2")).to_be_visible(timeout=20_000)  # the first explanation of a server
     looker.page.screenshot(path=screenshots / f"why-{width}-{scheme}.png")
     context.close()
     assert looker.complaints == []

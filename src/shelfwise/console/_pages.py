@@ -79,13 +79,15 @@ class Pages:
         }
 
     def category(self, ask: Ask, name: str) -> dict[str, Any]:
-        """A department: what trends in it, then all of it."""
+        """A department: what trends in it, then the rest of it."""
         shelves = (
             self._shelves(ask, ("in_category",), category=name) if ask.value("page") in ("", "1") else []
         )
         listed = self._listed(ask, "", name, self._links.category(name))
         if not listed["cards"] and not any(shelf["cards"] for shelf in shelves):
             raise NotFound("category", name)
+        shown = {card["item_id"] for shelf in shelves for card in shelf["cards"]}
+        listed["cards"] = [card for card in listed["cards"] if card["item_id"] not in shown]
         return {"page": "category", "title": name, "shelves": shelves, **listed}
 
     def search(self, ask: Ask) -> dict[str, Any]:
