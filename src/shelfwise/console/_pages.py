@@ -218,14 +218,9 @@ class Pages:
 
     def _history(self, shopper: Shopper) -> list[dict[str, Any]]:
         known = self._api.person(shopper.user_id, None if shopper.user_id else shopper.visitor) or {}
-        deeds = {
-            (line["item_id"], line["event"]): line
-            for line in reversed(
-                known.get("lines") or ()
-            )  # newest first: of a repeated deed the last one stays
-            if line.get("item_id") and line["event"] in _DEEDS
-        }
-        lines = sorted(deeds.values(), key=lambda line: line["occurred_at"], reverse=True)[:N_LINES]
+        deeds = [line for line in known.get("lines") or () if line.get("item_id") and line["event"] in _DEEDS]
+        latest = {line["item_id"]: line for line in reversed(deeds)}  # newest first: the last deed stays
+        lines = sorted(latest.values(), key=lambda line: line["occurred_at"], reverse=True)[:N_LINES]
         items = self._api.items([line["item_id"] for line in lines])
         return [
             {
