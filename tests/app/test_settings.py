@@ -60,6 +60,31 @@ def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
     assert rows["serve.workers"] == (2, "default")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "[rankers.gradient_boosting]\nn_tree = 3",
+            r"gradient_boosting.n_tree is not a setting; .* 'n_trees'",
+        ),
+        ("[rankers.gradient_boosting]\nn_trees = 0", r"rankers.gradient_boosting.n_trees is 0; expected .*1"),
+        (
+            "[rankers.gradient_bosting]\nn_trees = 3",
+            r"rankers.gradient_bosting is not .* 'gradient_boosting'",
+        ),
+        ("[candidates.colaborative]\nfactors = 8", r"candidates.colaborative is not .* 'collaborative'"),
+        ("[candidates.trending]\nhalf_life = 8", r"trending.half_life is not a setting; .* 'half_life_days'"),
+        ("[reranking]\nmmr = true", r"shelfwise.toml: reranking.mmr is not a setting"),
+    ],
+)
+def test_learned_parts_check_their_own_settings_when_the_file_is_read(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    write(tmp_path, text)
+    with pytest.raises(InvalidInput, match=told):
+        load_settings(tmp_path, environment={})
+
+
 def test_the_template_is_a_valid_file_with_the_defaults(tmp_path: Path) -> None:
     start = datetime(2011, 12, 9, 13, tzinfo=UTC)
     write(tmp_path, template(name='The "Shop"', currency="GBP", clock_start=start))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from shelfwise.app._parts import PARTS, given_parts
 from shelfwise.domain import InvalidInput, Settings, exponent
 from shelfwise.training.settings import TrainingSettings
 
@@ -163,10 +164,13 @@ def load_settings(
     for values in layers.values():
         merged = _merge(merged, values)
     try:
-        return ShopSettings.model_validate(merged)
+        settings = ShopSettings.model_validate(merged)
+        told = list(_faults_of_parts(settings, layers))
     except ValidationError as trouble:
-        told = "; ".join(_sentence(error, layers) for error in trouble.errors())
-        raise InvalidInput(f"settings of {folder}: {told}") from None
+        told = [_sentence(error, (), layers, _known_keys) for error in trouble.errors()]
+    if told:
+        raise InvalidInput(f"settings of {folder}: {'; '.join(told)}")
+    return settings
 
 
 def setting_layers(
@@ -243,15 +247,40 @@ def _has(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     return True
 
 
-def _sentence(error: ErrorDetails, layers: Mapping[str, Mapping[str, Any]]) -> str:
-    path = tuple(str(part) for part in error["loc"])
-    where = next((name for name in reversed(list(layers)) if _has(layers[name], path)), "default")
+def _faults_of_parts(settings: ShopSettings, layers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for whatever a learned part would not take."""
+    for path, model, values in given_parts(settings.candidates, settings.rankers, settings.reranking):
+        if model is None:
+            yield _unknown(path, layers, PARTS[path[0]])
+            continue
+        try:
+            model.model_validate(values)
+        except ValidationError as trouble:
+            known = {path: tuple(model.model_fields)}.get
+            yield from (_sentence(error, path, layers, known) for error in trouble.errors())
+
+
+def _sentence(
+    error: ErrorDetails,
+    under: tuple[str, ...],
+    layers: Mapping[str, Mapping[str, Any]],
+    known: Callable[[tuple[str, ...]], Sequence[str] | None],
+) -> str:
+    path = (*under, *(str(part) for part in error["loc"]))
     if error["type"] == "extra_forbidden":
-        near = get_close_matches(path[-1], _known_keys(path[:-1]), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}: {'.'.join(path)} is not a setting{hint}"
+        return _unknown(path, layers, known(path[:-1]) or ())
     rule = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{where}: {'.'.join(path)} is {error['input']!r}; expected {rule}"
+    return f"{_where(path, layers)}: {'.'.join(path)} is {error['input']!r}; expected {rule}"
+
+
+def _unknown(path: tuple[str, ...], layers: Mapping[str, Mapping[str, Any]], known: Sequence[str]) -> str:
+    near = get_close_matches(path[-1], known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{_where(path, layers)}: {'.'.join(path)} is not a setting{hint}"
+
+
+def _where(path: tuple[str, ...], layers: Mapping[str, Mapping[str, Any]]) -> str:
+    return next((name for name in reversed(list(layers)) if _has(layers[name], path)), "default")
 
 
 def _known_keys(path: tuple[str, ...]) -> list[str]:

@@ -208,7 +208,11 @@ class Shop:
 
     def release(self, name: str) -> dict[str, Any]:
         """The manifest of a release, by id or alias."""
-        return self.readers.releases.manifest(self.readers.releases.alias(name) or name)
+        releases = self.readers.releases
+        release = name if name.startswith("r-") else releases.alias(name)
+        if release is None:
+            raise NotFound("release", name)
+        return releases.manifest(release)
 
     def promote(self, release_id: str) -> str:
         """Make a release the champion."""
