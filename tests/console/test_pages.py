@@ -322,7 +322,27 @@ def test_a_shelf_never_promises_what_a_simpler_answer_does_not_keep() -> None:
     shelves = {shelf["name"]: shelf for shelf in twin("/shop/item/22423", Simpler())["shelves"]}
     assert shelves["together"]["cards"] == []
     assert shelves["similar"]["title"] == "You may also like"
-    assert "simpler answer: trending" in get("/shop/", Simpler()).body.decode()
+    assert "simpler answer: what sells now" in get("/shop/", Simpler()).body.decode()
+
+
+def test_an_item_that_no_source_proposed_is_not_told_by_empty_bars() -> None:
+    class Packed(LittleShop):
+        def explanation(self, recommendation_id: str, item_id: str | None = None) -> dict[str, Any]:
+            told = super().explanation(recommendation_id, item_id)
+            told["degraded"] = {"level": "packed", "reason": "no time left"}
+            told["items"] = [
+                {**item, "sources": {}, "features": [], "base": None, "score": -0.0} for item in told["items"]
+            ]
+            return told
+
+    shop = Packed()
+    card = twin("/shop/", shop)["shelves"][0]["cards"][0]
+    assert twin(card["why"], shop)["why"]["proposed"] is False
+    text = get(f"{card['why']}?part=1", shop).body.decode()
+    assert "comes from a list made in advance" in text
+    assert "No ranker judged this simpler answer" in text
+    assert "did not propose it" not in text
+    assert "score -0" not in text
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"

@@ -10,6 +10,11 @@ from typing import Any
 from shelfwise.domain import InvalidField, exponent
 
 SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥", "CHF": "CHF ", "PLN": "PLN "}
+_LEVELS: Mapping[str, str] = {
+    "personal": "without some sources", "session": "from this visit alone", "item_to_item": "what is like your latest",
+    "segment_trending": "what sells now in your country", "trending": "what sells now",
+    "packed": "the shop's best sellers",
+}  # fmt: skip
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _COUNTRIES: Mapping[str, str] = {
     "AE": "United Arab Emirates", "AT": "Austria", "AU": "Australia", "BE": "Belgium", "BH": "Bahrain",
@@ -145,6 +150,11 @@ def day(instant: str | None) -> str:
     if not instant:
         return ""
     return f"{int(instant[8:10])} {_MONTHS[int(instant[5:7]) - 1]} {instant[:4]}"
+
+
+def told_simpler(degraded: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """That an answer is simpler than asked for, with what it is instead in words."""
+    return {**degraded, "text": _LEVELS.get(degraded["level"], degraded["level"])} if degraded else None
 
 
 def drawing_of(item: Mapping[str, Any]) -> dict[str, str]:

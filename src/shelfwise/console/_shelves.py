@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from shelfwise.console._api import Api, Document
-from shelfwise.console._looks import drawing_of, money, pretty_title, safe_image
+from shelfwise.console._looks import drawing_of, money, pretty_title, safe_image, told_simpler
 from shelfwise.console._shopper import Shopper
 
 LOW_STOCK = 5  # pieces from which on a card says how few are left
@@ -42,14 +42,16 @@ SHELVES: Mapping[str, Shelf] = {
         "For you", "New to you, from what you bought, looked at and put in your cart", "home", None, 12, wide=True,
         newcomer_note="What sells now. Look at a few things and watch this change", seen="exclude",
     ),
-    "trending": Shelf("Trending now", "What people buy these days", "trending", "trending", 6),
+    "trending": Shelf("Trending now", "What people buy these days", "trending", "trending", 6, simpler=LIKE),
     "buy_again": Shelf("Buy again", "You come back for these", "buy_again", "buy_again", 6, simpler=""),
     "together": Shelf(
         "Often bought together", "What lands in the same basket", "product", "complements", 6, simpler="",
     ),
     "similar": Shelf("Similar", "Alike in name and kind", "product", "similar", 6, simpler=LIKE),
     "complete": Shelf("Complete your order", "Goes with what is in your cart", "cart", "complements", 6, simpler=LIKE),
-    "in_category": Shelf("Trending here", "What people buy in this department these days", "category", "trending", 6),
+    "in_category": Shelf(
+        "Trending here", "What people buy in this department these days", "category", "trending", 6, simpler=LIKE,
+    ),
 }  # fmt: skip
 
 
@@ -113,7 +115,7 @@ def fill_shelf(
         "placement": shelf.placement,
         "recommendation_id": answer["recommendation_id"],
         "release": answer["release"],
-        "degraded": answer["degraded"],
+        "degraded": told_simpler(answer["degraded"]),
         "cards": cards if title else [],
         "again": links.shelf(name, items, without, category),
     }
@@ -121,8 +123,8 @@ def fill_shelf(
 
 def _heading(shelf: Shelf, cards: Sequence[Mapping[str, Any]], *, simpler: bool) -> tuple[str, str]:
     """Title and note that hold for what is shown: a shelf must not promise what a simpler answer does not keep."""
-    if simpler and shelf.simpler is not None:
-        return shelf.simpler, ""
+    if simpler:
+        return (shelf.title if shelf.simpler is None else shelf.simpler), ""
     newcomer = shelf.newcomer_note and all(card["reason"]["icon"] == "trending-up" for card in cards)
     return shelf.title, shelf.newcomer_note if newcomer else shelf.note
 

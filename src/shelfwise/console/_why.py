@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shelfwise.console._looks import pretty_title
+from shelfwise.console._looks import pretty_title, told_simpler
 from shelfwise.console._words import SOURCE_NAMES, feature_title, feature_value, ordinal
 from shelfwise.domain import SOURCES
 
@@ -27,18 +27,20 @@ def panel(explanation: Document, item_id: str, currency: str | None = None) -> d
     item = next((item for item in explanation["items"] if item["item_id"] == item_id), None)
     if item is None:
         return None
+    sources = sources_of(item, explanation["items"], explanation.get("missing") or {})
     return {
         "recommendation_id": explanation["recommendation_id"],
         "position": item["position"],
         "of": len(explanation["items"]),
         "score": item["score"],
         "propensity": item.get("propensity"),
-        "sources": sources_of(item, explanation["items"], explanation.get("missing") or {}),
+        "sources": sources,
+        "proposed": any(source["score"] is not None for source in sources),
         "features": features_of(item, currency),
         "rules": list(explanation.get("rules") or ()),
         "left_out": [_left_out(one) for one in list(explanation.get("left_out") or ())[:N_LEFT_OUT]],
         "why_not": _left_out(explanation["why_not"]) if explanation.get("why_not") else None,
-        "degraded": explanation.get("degraded"),
+        "degraded": told_simpler(explanation.get("degraded")),
         "answered_at": explanation["answered_at"],
         "placement": explanation["placement"],
         "strategy": explanation["strategy"],
