@@ -169,7 +169,11 @@ class ItemToItem(Estimator):
         of the session itself may be answered.
         """
         items = self._known(self._items)
-        asked = [rows_of(list(session), items)[::-1] for session in sessions]
+        told = [list(session) for session in sessions]
+        # All ids at once: each look-up first hashes every known id.
+        flat = rows_of([item for session in told for item in session], items)
+        ends = np.cumsum([len(session) for session in told])
+        asked = [one[::-1] for one in np.split(flat, ends)[: len(told)]]
         lists = []
         for rows in asked:
             known = np.fromiter(dict.fromkeys(rows[rows >= 0].tolist()), np.int32)
