@@ -174,7 +174,7 @@ class TestAnswers:
         (row,) = shop.features(user_id="p1", items=["br-1"])
         assert row["item_id"] == "br-1"
         assert len(row) > 50
-        assert row["item__purchase__count__30d"] > 0
+        assert row["item__purchase__actors__30d"] > 0
         assert all(check["ok"] for check in shop.check_features())
 
     def test_without_a_release_there_is_a_hint(self, empty: Shop) -> None:
@@ -215,7 +215,7 @@ class TestControl:
         first = shop.releases()[0]["release"]
         with pytest.raises(NotFound):
             shop.rollback()
-        second = another_release(shop)
+        second = corner_shop.another_release(shop)
         shop.promote(second)
         assert shop.recommend("p1")["release"] == second
         assert shop.rollback() == first
@@ -290,18 +290,6 @@ class TestPrivacy:
         with empty as shop:
             shop.import_events(pl.DataFrame(ORDER))
             assert shop.export("p1")["n_lines"] == len(ORDER)
-
-
-def another_release(shop: Shop) -> str:
-    """The champion's folder, published once more with a last list of its own."""
-    import numpy as np
-
-    champion = shop.readers.releases.open(shop.releases()[0]["release"])
-    beside = shop.layout.cache / "another"
-    shutil.copytree(champion, beside)
-    (beside / "manifest.json").unlink()
-    np.save(beside / "packed.npy", np.load(beside / "packed.npy")[::-1])
-    return str(shop.readers.releases.publish(beside, metrics={}, trained={}))
 
 
 def _lake_files(shop: Shop) -> list[str]:
