@@ -127,7 +127,7 @@ SPOILED = {
     "no source files": (lambda f: shutil.rmtree(f / "candidates" / "session"), "session"),
     "a source that lacks what it says it has": (
         lambda f: (f / "candidates" / "session" / "about.json").write_text("{}"),
-        "cannot be read: KeyError",
+        "has settings None; expected a JSON object",
     ),
     "weights": (lambda f: rewrite(f / "rankers" / "vote" / "ranker.json", weight=[1.0]), "weights"),
 }

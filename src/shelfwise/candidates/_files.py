@@ -37,6 +37,8 @@ def about(folder: Path) -> dict[str, Any]:
 
 def settings(folder: Path, values: Any, kind: type[S]) -> S:
     """The settings that were written. Raises BadRelease for values that their class refuses."""
+    if not isinstance(values, Mapping):
+        raise BadRelease(f"{folder}/about.json has settings {values!r}; expected a JSON object")
     try:
         return kind(**values)
     except (TypeError, ValueError) as trouble:
