@@ -1,8 +1,9 @@
 """How many events a second are durable: acknowledged over HTTP after the keeper's commit, with everything folded.
 
-Starts the shop's own server, sends batches of random events (all ids new) over kept-alive connections as fast as
-they are acknowledged, and states the p99 of the acknowledgement, the CPU of every process, and how far the fold was
-behind at the end. ``--door socket`` measures the keeper alone, through its socket.
+Starts the shop's own server (a folder without a shop gets a new one), sends batches of random events (all ids new)
+over kept-alive connections as fast as they are acknowledged, and states the p99 of the acknowledgement, the CPU of
+every process, and how far the fold was behind at the end. ``--door socket`` measures the keeper alone, through its
+socket.
 
     python -m benchmarks.ingest --shop my-shop --batch 100 --seconds 60 --prefill 5000000
 """
@@ -28,9 +29,10 @@ import msgspec
 import numpy as np
 from benchmarks._load import Outcome, closed_loop, post
 
+from shelfwise import Shop
 from shelfwise.app._layout import Layout
 from shelfwise.app._processes import process_seconds
-from shelfwise.domain import Context, Event, EventLine
+from shelfwise.domain import Context, Event, EventLine, ShelfwiseError
 from shelfwise.stores.adapters.unix_inbox import UnixInbox
 
 HOST = "127.0.0.1"
@@ -42,6 +44,7 @@ _PREFILL_BATCH = 5_000
 def main() -> None:
     """Measure and print."""
     options = _options()
+    require_shop(options.shop)
     if options.prefill:
         prefill(options)
     with _server(options) as server:
@@ -72,10 +75,19 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def require_shop(folder: Path) -> None:
+    """Make a shop where there is none; a folder that holds something else, or a clock of its own, is refused."""
+    if not folder.exists():
+        Shop.create(folder, currency="GBP")
+    with Shop.open(folder) as shop:
+        if shop.settings.clock.start is not None:
+            raise SystemExit(
+                f"{folder} keeps a time of its own ([clock] start); expected a shop that lives now"
+            )
+
+
 def prefill(options: argparse.Namespace) -> None:
     """Bring events in through the shop's own keeper, in large batches, while no server runs."""
-    from shelfwise.app.shop import Shop
-
     rng = np.random.default_rng(1)
     shop = Shop.open(options.shop)
     done = 0
@@ -94,8 +106,9 @@ def measured(options: argparse.Namespace, server: subprocess.Popen[bytes]) -> di
     inbox = UnixInbox(layout.socket)
     before, cpu = inbox.submit("ping", {}).result, process_seconds(layout)
     outcome, generator = _over_http(options) if options.door == "http" else _over_socket(options, layout)
-    after, spent = inbox.submit("ping", {}).result, process_seconds(layout)
     began = time.perf_counter()
+    after, spent = inbox.submit("ping", {}).result, process_seconds(layout)
+    asked_s = time.perf_counter() - began
     inbox.submit("drain", {})
     drained_s = time.perf_counter() - began
     inbox.close()
@@ -109,7 +122,7 @@ def measured(options: argparse.Namespace, server: subprocess.Popen[bytes]) -> di
         "ack_p50_ms": row["p50"],
         "ack_p99_ms": row["p99"],
         "failed_requests": row["failed"],
-        "lag_s": after["waiting_events"] / max(accepted / outcome.seconds, 1.0),
+        "lag_s": asked_s + after["waiting_events"] / max(accepted / outcome.seconds, 1.0),
         "lake_drained_s": drained_s,
         **{f"cpu_{name}": (spent[name] - cpu.get(name, 0.0)) / outcome.seconds for name in spent},
         "cpu_generator": generator,
@@ -212,16 +225,19 @@ def _server(options: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
         command += ["--port", str(options.port), "--workers", str(options.workers)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        _wait(options)
+        _wait(options, process)
         yield process
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def _wait(options: argparse.Namespace, limit_s: float = 90.0) -> None:
+def _wait(options: argparse.Namespace, process: subprocess.Popen[bytes], limit_s: float = 180.0) -> None:
+    """Until it answers. A machine that has never served compiles kernels first."""
     until = time.monotonic() + limit_s
     while time.monotonic() < until:
+        if process.poll() is not None:
+            raise SystemExit(f"the server ended with code {process.returncode}; its own words are above")
         if options.door == "socket":
             if Layout(options.shop).socket.exists():
                 return
