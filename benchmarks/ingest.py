@@ -76,14 +76,14 @@ def _options() -> argparse.Namespace:
 
 
 def require_shop(folder: Path) -> None:
-    """Make a shop where there is none; a folder that holds something else, or a clock of its own, is refused."""
-    if not folder.exists():
-        Shop.create(folder, currency="GBP")
-    with Shop.open(folder) as shop:
-        if shop.settings.clock.start is not None:
-            raise SystemExit(
-                f"{folder} keeps a time of its own ([clock] start); expected a shop that lives now"
-            )
+    """Make a shop where nothing is; a folder of something else, or a shop with a clock of its own, is refused."""
+    try:
+        empty = not folder.exists() or not any(folder.iterdir())
+        shop = Shop.create(folder, currency="GBP") if empty else Shop.open(folder)
+    except (ShelfwiseError, OSError) as trouble:
+        raise SystemExit(str(trouble)) from trouble
+    if shop.settings.clock.start is not None:
+        raise SystemExit(f"{folder} keeps a time of its own ([clock] start); expected a shop that lives now")
 
 
 def prefill(options: argparse.Namespace) -> None:
