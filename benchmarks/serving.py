@@ -34,13 +34,15 @@ HOST = "127.0.0.1"
 
 def main() -> None:
     options = _options()
-    requests = _requests(options)
-    with _server(options) as server:
+    requests = requests_of(options)
+    with server(options) as running:
         sample = httpx.get(f"http://{HOST}:{options.port}{_address('0', options)}").content
         _warm(options, requests)
         results = [
-            _measured("open loop", server, lambda: _open(options, options.port, requests), rate=options.rate),
-            _measured("closed loop", server, lambda: _closed(options, options.port, requests)),
+            _measured(
+                "open loop", running, lambda: _open(options, options.port, requests), rate=options.rate
+            ),
+            _measured("closed loop", running, lambda: _closed(options, options.port, requests)),
         ]
     results += _yardstick(options, sample)
     report = {
@@ -50,7 +52,7 @@ def main() -> None:
         "placement": options.placement,
         "people": len(requests),
         "answer_bytes": len(sample),
-        "machine": _machine(),
+        "machine": machine(),
         "results": results,
     }
     _show(report, as_json=options.json)
@@ -132,7 +134,7 @@ def _warm(options: argparse.Namespace, requests: Sequence[bytes]) -> None:
     )
 
 
-def _requests(options: argparse.Namespace) -> list[bytes]:
+def requests_of(options: argparse.Namespace) -> list[bytes]:
     """One question for each of some known customers."""
     users = _known_users(options.shop, options.people) or ["nobody"]
     headers = [f"Authorization: Bearer {options.key}"] if options.key else []
@@ -155,7 +157,7 @@ def _known_users(shop: Path, limit: int) -> list[str]:
 
 
 @contextmanager
-def _server(options: argparse.Namespace) -> Iterator[Server]:
+def server(options: argparse.Namespace) -> Iterator[Server]:
     command = [sys.executable, "-m", "shelfwise", "--shop", str(options.shop), "serve"]
     command += ["--port", str(options.port), "--workers", str(options.workers)]
     if options.cores:
@@ -218,7 +220,7 @@ def _wait(url: str, limit_s: float = 90.0) -> None:
     raise SystemExit(f"{url} does not answer after {limit_s:.0f} s")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     from importlib.metadata import version
 
     names = ("granian", "numpy", "numba", "uvloop", "msgspec")
