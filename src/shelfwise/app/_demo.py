@@ -30,22 +30,25 @@ def build_demo(folder: Path, console: Console, *, until: str | None = None) -> N
         console.print(f"{folder} holds the demo already")
         return
     begun = time.perf_counter()
-    warming = subprocess.Popen(
-        [sys.executable, "-m", "shelfwise.app._warm"]
-    )  # on the core that import leaves idle
+    warming = [_warm(), _warm("trending")]  # on the core that the import leaves idle
     cleaned = clean(until_us=_instant_us(until))
     _tell(console, cleaned)
     shop = _open(folder, cleaned)
     try:
         _import(shop, cleaned, console)
         del cleaned
-        warming.wait()
+        for process in warming:
+            process.wait()
         console.print(f"kernels compiled after {time.perf_counter() - begun:.1f} s", style="dim")
         _train(shop, console)
     finally:
         shop.close()
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     console.print(f"built in {time.perf_counter() - begun:.1f} s, peak {peak_mb:.0f} MB", style="bold")
+
+
+def _warm(*sources: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "shelfwise.app._warm", *sources])  # noqa: S603
 
 
 def _is_trained(folder: Path) -> bool:

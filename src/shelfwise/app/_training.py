@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from shelfwise.app._layout import Layout
 from shelfwise.app.settings import ShopSettings
-from shelfwise.domain import Candidates, Deadline, LiveItems, PersonState, Query, Shelf
+from shelfwise.domain import SOURCES, Candidates, Deadline, LiveItems, PersonState, Query, Shelf
 from shelfwise.features import DuckDBSettings, feature_names, live_as_of
 from shelfwise.reranking import ArrangeSettings, RuleBook
 from shelfwise.serving import Pipeline, Release
 from shelfwise.stores import Lake, ReleaseRegistry
-from shelfwise.training import PartSettings, Report, Workshop, train
+from shelfwise.training import PartSettings, Report, Workshop, parts_named, train
 
 NO_HURRY = Deadline(lambda: 0.0, at_s=60.0, budget_s=60.0)
 
@@ -46,10 +46,15 @@ def run_training(
     now_us: int,
     only: str | None = None,
     judge_only: bool = False,
+    sources: Sequence[str] = SOURCES,
     strategies: Sequence[str] = (),
     told: Callable[[str, float], None] | None = None,
 ) -> Report:
-    """Train a shop's release as of now."""
+    """Train a shop's release as of now. ``only`` one source or ranker is fitted and judged, and nothing published.
+
+    Raises NotTrained, UnknownName.
+    """
+    fitted, rankers = parts_named(only)
     book = RuleBook.compile(settings=ArrangeSettings(**settings.reranking))
 
     def open_server(folder: Path, live: LiveItems) -> PipelineServer:
@@ -69,8 +74,9 @@ def run_training(
         live_as_of=as_of,
         feature_names=feature_names,
         settings=settings.training,
-        only=only,
-        judge_only=judge_only,
+        sources=tuple(source for source in fitted if source in sources),
+        rankers=rankers,
+        judge_only=judge_only or only is not None,
         strategies=tuple(strategies),
         parts=PartSettings(candidates=settings.candidates, rankers=settings.rankers),
     )

@@ -1,11 +1,12 @@
-"""Compiles every kernel that training and answering need, by training a toy shop: ``python -m shelfwise.app._warm``.
+"""Compiles the kernels that training and answering need, by training a toy shop: ``python -m shelfwise.app._warm``.
 
 Compiled kernels are kept on disk, so a machine pays for this once. The demo runs it beside its import, on the core that
-would otherwise idle.
+would otherwise idle, and twice: with all sources, and with one alone, which soon comes to what ranks and arranges.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +30,8 @@ N_ITEMS, N_PEOPLE, N_DAYS = 60, 80, 80
 NOW_US = 1_300_000_000_000_000
 
 
-def main() -> None:
-    """Train the toy and throw it away."""
+def main(sources: Sequence[str] = SOURCES) -> None:
+    """Train the toy with these sources and throw it away."""
     rng = np.random.default_rng(0)
     items = [_item(row) for row in range(N_ITEMS)]
     shelf = CatalogueShelf(cast(Any, SimpleNamespace(generation=lambda: 1, since=lambda _: items))).shelf()
@@ -49,7 +50,8 @@ def main() -> None:
             registry=FolderReleases(Path(folder) / "releases"),
             now_us=NOW_US,
             judge_only=True,
-            strategies=SOURCES,
+            sources=sources,
+            strategies=sources,
         )
 
 
@@ -88,4 +90,4 @@ def _events(rng: np.random.Generator) -> Sequence[Event]:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or SOURCES)

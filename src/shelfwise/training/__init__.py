@@ -5,7 +5,7 @@ from shelfwise.training._jobs import Job, run_jobs
 from shelfwise.training._judge import Exam, K, Mark, baselines, judge, set_exam, user_share
 from shelfwise.training._rows import Pools, Server, draw_pools, query_at
 from shelfwise.training._snapshot import Snapshot, take_snapshot
-from shelfwise.training._train import JOBS, OpenServer, Report, Workshop, served_lists, train
+from shelfwise.training._train import JOBS, OpenServer, Report, Workshop, parts_named, served_lists, train
 from shelfwise.training.settings import PartSettings, TrainingSettings
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "decide",
     "draw_pools",
     "judge",
+    "parts_named",
     "query_at",
     "run_jobs",
     "served_lists",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,9 +41,11 @@ def fit_sources(
     sources: Sequence[str],
     settings: Mapping[str, Mapping[str, Any]],
     warm: Mapping[str, Any],
+    threads: int = 1,
 ) -> tuple[Fits, Mapping[str, Any]]:
     """Fit what happened strictly before ``as_of_us``; a source without enough to learn from is named and left out.
 
+    Several sources at once, ``threads`` of them; 0 as many as there are cores.
     Also the fits themselves, for the next instant to start from.
     """
     history = snapshot.interactions(before_us=as_of_us)
@@ -51,14 +55,24 @@ def fit_sources(
     write_items(folder, shelf, snapshot.n_items)
     write_fitted(folder, fit_features(history, shelf, as_of_us=as_of_us))
     write_packed(folder, best_sellers(history, as_of_us))
-    for name in sources:
+
+    def fit_one(name: str) -> Any:
+        """The fit, or why there is none."""
         try:
-            fitted[name] = fit_source(
+            fit = fit_source(
                 name, history, shelf, as_of_us=as_of_us, settings=settings.get(name), warm=warm.get(name)
             )
-            fitted[name].save(folder / "candidates" / name)
+            fit.save(folder / "candidates" / name)
         except NotTrained as trouble:
-            missing[name] = str(trouble)
+            return trouble
+        return fit
+
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:  # kernels let go of the interpreter
+        for name, fit in zip(sources, pool.map(fit_one, sources), strict=True):
+            if isinstance(fit, NotTrained):
+                missing[name] = str(fit)
+            else:
+                fitted[name] = fit
     signals = tuple(
         signal for name in fitted for signal in load_source(name, folder / "candidates" / name).signals
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, PURCHASE
+from shelfwise.domain import DAY_US, PURCHASE, PersonState
 from shelfwise.evaluation import (
     Interval,
     Truth,
@@ -67,8 +67,8 @@ class Mark:
 def set_exam(snapshot: Snapshot, *, as_of_us: int, end_us: int, limit: int, rng: np.random.Generator) -> Exam:
     """Everybody who had bought before and bought again in the window; a sample if more than ``limit``."""
     bought = snapshot.buyers(as_of_us, end_us)
-    before = snapshot.buyers(0, as_of_us)
-    people = np.array([person for person in bought if person in before], np.int32)
+    before = {person: snapshot.bought_by(person, before_us=as_of_us) for person in bought}
+    people = np.array([person for person, items in before.items() if len(items)], np.int32)
     if len(people) > limit:
         people = np.sort(rng.choice(people, limit, replace=False))
     return Exam(
@@ -124,37 +124,56 @@ def baselines(snapshot: Snapshot, exam: Exam, *, never_bought: bool) -> dict[str
     recent = history.take(history.at_us >= exam.as_of_us - 14 * DAY_US)
     popular = np.bincount(history.item, minlength=snapshot.n_items).astype(np.float64)
     lately = np.bincount(recent.item, minlength=snapshot.n_items).astype(np.float64)
-    own = own_counts(snapshot, exam)
-    scores: Mapping[str, Sequence[NDArray[np.float64]]] = {
-        "popular": [popular] * len(exam.person),
-        "popular_recent": [lately] * len(exam.person),
-        "buy_again": [mine + lately / (1 + lately.max()) * 1e-3 for mine in own],
+    nothing = (np.empty(0, np.int32), np.empty(0))
+    scores = {
+        "popular": (popular, [nothing] * len(exam.person)),
+        "popular_recent": (lately, [nothing] * len(exam.person)),
+        "buy_again": (lately / (1 + lately.max()) * 1e-3, own_counts(snapshot, exam)),
     }
-    return {name: _lists(exam, rows, never_bought=never_bought) for name, rows in scores.items()}
+    return {
+        name: _lists(exam, everyone, mine, never_bought=never_bought)
+        for name, (everyone, mine) in scores.items()
+    }
 
 
-def own_counts(snapshot: Snapshot, exam: Exam, *, half_life_days: float = 90.0) -> list[NDArray[np.float64]]:
-    """Per person, their purchases of each item, halved every ``half_life_days``."""
-    counts = []
-    for person in exam.person:
-        lines = snapshot.person(int(person), before_us=exam.as_of_us).of(PURCHASE)
-        age = (exam.as_of_us - lines["at_us"]) / (half_life_days * DAY_US)
-        bought = lines["item"] >= 0
-        weight = np.power(0.5, age[bought])
-        counts.append(
-            np.bincount(lines["item"][bought], weight, minlength=snapshot.n_items).astype(np.float64)
-        )
-    return counts
+def own_counts(
+    snapshot: Snapshot, exam: Exam, *, half_life_days: float = 90.0
+) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+    """Per person, items bought and how often, halved every ``half_life_days``."""
+    return [
+        _own_count(snapshot.person(int(p), before_us=exam.as_of_us), exam, half_life_days)
+        for p in exam.person
+    ]
 
 
-def _lists(exam: Exam, scores: Sequence[NDArray[np.float64]], *, never_bought: bool) -> NDArray[np.int32]:
-    lists = np.full((len(scores), K), -1, np.int32)
-    for row, (score, seen) in enumerate(zip(scores, exam.seen, strict=True)):
-        allowed = score.copy()
+def _own_count(
+    person: PersonState, exam: Exam, half_life_days: float
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    lines = person.of(PURCHASE)
+    lines = lines[lines["item"] >= 0]
+    weight = np.power(0.5, (exam.as_of_us - lines["at_us"]) / (half_life_days * DAY_US))
+    item, where = np.unique(lines["item"], return_inverse=True)
+    return item, np.bincount(where, weight, minlength=len(item)).astype(np.float64)
+
+
+def _lists(
+    exam: Exam,
+    everyone: NDArray[np.float64],
+    mine: Sequence[tuple[NDArray[np.int32], NDArray[np.float64]]],
+    *,
+    never_bought: bool,
+) -> NDArray[np.int32]:
+    """Best first by what everyone bought plus what is one's own, lower rows first on ties; nothing that scores 0."""
+    best = np.argsort(-everyone, kind="stable").astype(np.int32)
+    lists = np.full((len(exam.person), K), -1, np.int32)
+    for row, ((item, extra), seen) in enumerate(zip(mine, exam.seen, strict=True)):
+        near = np.union1d(best[: K + len(item) + len(seen)], item)  # no other can be among the first K
+        score = everyone[near]
+        score[np.searchsorted(near, item)] += extra
         if never_bought:
-            allowed[seen] = 0.0
-        top = np.argsort(-allowed, kind="stable")[:K]
-        lists[row, : len(top)] = np.where(allowed[top] > 0, top, -1)
+            score[np.isin(near, seen)] = 0.0
+        top = np.argsort(-score, kind="stable")[:K]
+        lists[row, : len(top)] = np.where(score[top] > 0, near[top], -1)
     return lists
 
 

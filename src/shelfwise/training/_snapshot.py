@@ -37,6 +37,12 @@ class Snapshot:
         first_seen_us = int(known["at_us"][-1]) if len(known) else None
         return PersonState(known[:MAX_HISTORY], first_seen_us, self.country[row])
 
+    def bought_by(self, row: int, *, before_us: int) -> NDArray[np.int32]:
+        """Item rows that a person bought strictly before an instant, each once, rising."""
+        own = self.lines[self.start[row] : self.start[row + 1]]
+        bought = (own["at_us"] < before_us) & (own["event"] == PURCHASE) & (own["item"] >= 0)
+        return np.unique(own["item"][bought])
+
     def interactions(self, *, before_us: int) -> Interactions:
         """All lines with an item strictly before an instant, as columns."""
         kept = (self.lines["at_us"] < before_us) & (self.lines["item"] >= 0)

@@ -58,21 +58,19 @@ class Workshop:
     feature_names: Callable[[Sequence[str]], tuple[str, ...]]  # source signals -> names of all features
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     parts: PartSettings = field(default_factory=PartSettings)
-    only: str | None = None  # fit and judge this source or ranker alone, and publish nothing
-    judge_only: bool = False  # publish nothing
+    sources: tuple[str, ...] = SOURCES  # to fit
+    rankers: tuple[str, ...] = RANKERS  # to fit; with none, sources are looked at alone
     strategies: tuple[str, ...] = ()  # sources to judge alone, beside the rankers
+    judge_only: bool = False  # publish nothing
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Sources to fit."""
-        return (self.only,) if self.only in SOURCES else SOURCES
 
-    @property
-    def rankers(self) -> tuple[str, ...]:
-        """Rankers to fit; none if a source is looked at alone."""
-        if self.only is None:
-            return RANKERS
-        return (self.only,) if self.only in RANKERS else ()
+def parts_named(only: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sources and rankers to fit where one of them is looked at alone; all if None. Raises UnknownName."""
+    if only is None:
+        return SOURCES, RANKERS
+    if only not in (*SOURCES, *RANKERS):
+        raise UnknownName("source or ranker", only, (*SOURCES, *RANKERS))
+    return ((only,), ()) if only in SOURCES else (SOURCES, (only,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,6 @@ def train(shop: Workshop, *, told: Callable[[str, float], None] | None = None) -
 
     Raises NotTrained if history is shorter than two windows.
     """
-    if shop.only is not None and shop.only not in (*SOURCES, *RANKERS):
-        raise UnknownName("source or ranker", shop.only, (*SOURCES, *RANKERS))
     seconds: dict[str, float] = {}
 
     def note(name: str, took: float) -> None:
@@ -142,6 +138,7 @@ def _fit(shop: Workshop, snapshot: Snapshot, instants: list[int]) -> list[Fits]:
         done, warm = fit_sources(
             snapshot, shop.shelf, folder,
             as_of_us=as_of_us, sources=shop.sources, settings=shop.parts.candidates, warm=warm,
+            threads=shop.settings.threads,
         )  # fmt: skip
         fits.append(done)
     return fits[::-1]
@@ -261,7 +258,7 @@ def _publish(
     chosen: str, verdict: Verdict, judged: list[dict[str, Any]],
 ) -> str | None:  # fmt: skip
     """Learn once more from all windows, seal the release and make it the champion."""
-    if not verdict.passed or shop.only is not None or shop.judge_only:
+    if not verdict.passed or shop.judge_only:
         return None
     fit = fits[0]
     _learn(shop, names, fits, pools, fit.folder)
@@ -324,4 +321,14 @@ JOBS = (
     ),
 )
 
-__all__ = ["JOBS", "Mark", "OpenServer", "Report", "Workshop", "difference", "served_lists", "train"]
+__all__ = [
+    "JOBS",
+    "Mark",
+    "OpenServer",
+    "Report",
+    "Workshop",
+    "difference",
+    "parts_named",
+    "served_lists",
+    "train",
+]
