@@ -1,4 +1,4 @@
-"""The gate: a release goes live only if it beats the plain baselines and is not worse than the champion."""
+"""The gate: a release goes live only if it beats the plain baselines, and does so about as well as the champion did."""
 
 from __future__ import annotations
 
@@ -17,27 +17,42 @@ class Verdict:
 def decide(
     challenger: float,
     baselines: Mapping[str, float],
-    champion: float | None,
+    champion_lift: float | None,
     *,
     tolerance: float,
 ) -> Verdict:
-    """Compare NDCG on the same held-back time.
+    """Compare NDCG on held-back time, and the lift over plain baselines with the champion's.
+
+    The champion has seen the time on which the challenger is judged, so its own figure is of an earlier time, and one
+    December is not another: figures of two times compare only as multiples of what is plain (``docs/decisions/0002``).
 
     Args:
-        challenger: The new release.
-        baselines: Plain lists by name; every one must be beaten.
-        champion: The live release on the same people, None if there is none yet.
-        tolerance: Share by which the challenger may fall short of the champion.
+        challenger: NDCG of the new release.
+        baselines: NDCG of plain lists for the same people, by name; every one must be beaten.
+        champion_lift: ``lift`` of the live release when it was judged; None if there is none yet.
+        tolerance: Share by which the challenger's lift may fall short of it.
     """
+    reached = lift(challenger, baselines)
     lost = [
         f"ndcg {challenger:.4f} does not beat {name} ({value:.4f})"
         for name, value in baselines.items()
         if challenger <= value
     ]
-    if champion is not None and challenger < champion * (1 - tolerance):
-        lost.append(f"ndcg {challenger:.4f} is more than {tolerance:.0%} below the champion's {champion:.4f}")
+    if champion_lift is not None and reached < champion_lift * (1 - tolerance):
+        lost.append(
+            f"ndcg {challenger:.4f} is {reached:.2f} times the best plain list, more than {tolerance:.0%} below "
+            f"the champion's {champion_lift:.2f} times"
+        )
     if lost:
         return Verdict(False, tuple(lost))
     beaten = ", ".join(f"{name} {value:.4f}" for name, value in baselines.items())
-    above = "no champion yet" if champion is None else f"champion {champion:.4f}"
-    return Verdict(True, (f"ndcg {challenger:.4f} beats {beaten}; {above}",))
+    above = "no champion yet" if champion_lift is None else f"champion {champion_lift:.2f} times"
+    return Verdict(
+        True, (f"ndcg {challenger:.4f} beats {beaten}; {reached:.2f} times the best of them, {above}",)
+    )
+
+
+def lift(ndcg: float, baselines: Mapping[str, float]) -> float:
+    """How many times the best plain list's NDCG; infinite where plain lists find nothing."""
+    best = max(baselines.values(), default=0.0)
+    return ndcg / best if best > 0 else float("inf")

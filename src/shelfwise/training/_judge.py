@@ -23,6 +23,7 @@ from shelfwise.evaluation import (
 )
 from shelfwise.training._snapshot import Snapshot
 
+BASELINES = ("popular", "popular_recent", "buy_again")
 K = 10  # positions judged: what a shopper sees without scrolling far
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +26,19 @@ from shelfwise.rankers import fit_ranker
 from shelfwise.stores import ReleaseRegistry
 from shelfwise.training._fits import Fits, fit_sources
 from shelfwise.training._folder import write_features, write_settings
-from shelfwise.training._gate import Verdict, decide
+from shelfwise.training._gate import Verdict, decide, lift
 from shelfwise.training._jobs import Job, run_jobs
-from shelfwise.training._judge import Exam, K, Mark, baselines, difference, judge, set_exam, user_share
+from shelfwise.training._judge import (
+    BASELINES,
+    Exam,
+    K,
+    Mark,
+    baselines,
+    difference,
+    judge,
+    set_exam,
+    user_share,
+)
 from shelfwise.training._rows import Pools, Server, draw_pools, query_at, stack
 from shelfwise.training._snapshot import Snapshot, take_snapshot
 from shelfwise.training.settings import PartSettings, TrainingSettings
@@ -211,8 +222,9 @@ def _judge(
             figures[f"{model}/{truth}"] = mark.ndcg.mean
     plain = _plain(snapshot, exam, share, rows, seed=shop.settings.seed)
     chosen = max(shop.rankers or shop.sources, key=lambda model: figures[f"{model}/all"])
-    champion = _champion_figure(shop.registry)
-    verdict = decide(figures[f"{chosen}/all"], plain, champion, tolerance=shop.settings.gate_tolerance)
+    verdict = decide(
+        figures[f"{chosen}/all"], plain, _champion_lift(shop.registry), tolerance=shop.settings.gate_tolerance
+    )
     return rows, chosen, verdict, exam
 
 
@@ -244,13 +256,13 @@ def _plain(
     return figures
 
 
-def _champion_figure(registry: ReleaseRegistry) -> float | None:
-    """What the live release reached when it was judged."""
+def _champion_lift(registry: ReleaseRegistry) -> float | None:
+    """How far the live release was above plain lists when it was judged."""
     champion = registry.alias("champion")
     if champion is None:
         return None
-    figure = registry.manifest(champion).get("metrics", {}).get("ndcg")
-    return float(figure) if figure is not None else None
+    found = registry.manifest(champion).get("metrics", {}).get("lift")
+    return float(found) if found is not None else None
 
 
 def _publish(
@@ -263,7 +275,14 @@ def _publish(
     fit = fits[0]
     _learn(shop, names, fits, pools, fit.folder)
     _describe(shop, fit, names, ranker=chosen)
-    metrics = {"judged": judged, "ndcg": _figure(judged, chosen), "verdict": list(verdict.reasons)}
+    ndcg = _figure(judged, chosen)
+    above = lift(ndcg, {name: _figure(judged, name) for name in BASELINES})
+    metrics = {
+        "judged": judged,
+        "ndcg": ndcg,
+        "lift": above if math.isfinite(above) else None,
+        "verdict": list(verdict.reasons),
+    }
     trained = {
         "as_of": from_us(fit.as_of_us).isoformat(),
         "windows": len(pools),
@@ -282,7 +301,7 @@ def _publish(
 def _figure(judged: list[dict[str, Any]], chosen: str) -> float:
     found = [row for row in judged if row["model"] == chosen and row["truth"] == "all"]
     if not found:
-        raise InvalidInput(f"ranker {chosen!r} was not judged")
+        raise InvalidInput(f"{chosen!r} was not judged")
     return float(found[0][f"ndcg@{K}"])
 
 

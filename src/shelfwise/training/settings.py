@@ -43,7 +43,7 @@ class TrainingSettings(Settings):
     """Whose events to learn from."""
 
     gate_tolerance: float = Field(0.05, ge=0, le=1)
-    """A release may be judged this share worse than the champion on the same held-back time, and still go live.
+    """A release's lift over plain lists may be this share below the champion's, and it still goes live.
     0 demands that it never is; noise then blocks half of all retrainings."""
 
 
