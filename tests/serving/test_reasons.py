@@ -6,7 +6,7 @@ from tests.serving.small import Source, person_of, query_of, shelf_of
 
 from shelfwise.domain import SOURCES, Slate
 from shelfwise.serving import reasons
-from shelfwise.serving._reasons import span, strongest
+from shelfwise.serving._reasons import Reason, span, strongest
 
 NAMES = tuple(f"{name}__score" for name in SOURCES)
 
@@ -28,10 +28,9 @@ def voices(shown: Slate) -> list[str | None]:
     return [SOURCES[bit] if bit >= 0 else None for bit in strongest(shown, NAMES).tolist()]
 
 
-def told(shown: Slate, *sources: Source, person: object = None) -> list[dict[str, object]]:
+def told(shown: Slate, *sources: Source, person: object = None) -> list[Reason]:
     who = person_of() if person is None else person
-    said = reasons(shown, query_of(), who, shelf_of(), {s.name: s for s in sources}, NAMES)  # type: ignore[arg-type]
-    return [one for (one,) in said]
+    return reasons(shown, query_of(), who, shelf_of(), {s.name: s for s in sources}, NAMES)  # type: ignore[arg-type]
 
 
 def test_the_source_speaks_that_ranks_the_item_highest() -> None:
@@ -57,7 +56,7 @@ def test_a_reason_names_the_item_it_hangs_on() -> None:
     (one,) = told(
         slate({"complements": 1.0}), Source("complements", because_code="bought_together", anchor=7)
     )
-    assert one == {"code": "bought_together", "item_id": "i7", "text": "Often bought with Thing 7"}
+    assert one == Reason("bought_together", "i7", "Often bought with Thing 7")
 
 
 def test_because_you_bought_is_said_of_what_was_bought_only() -> None:
@@ -65,8 +64,8 @@ def test_because_you_bought_is_said_of_what_was_bought_only() -> None:
     bought = person_of(("purchase", 7, 3.0))
     viewed = person_of(("view_item", 7, 3.0))
     shown = slate({"collaborative": 1.0})
-    assert told(shown, source, person=bought)[0]["text"] == "Because you bought Thing 7"
-    assert told(shown, source, person=viewed)[0]["text"] == "Because you looked at Thing 7"
+    assert told(shown, source, person=bought)[0].text == "Because you bought Thing 7"
+    assert told(shown, source, person=viewed)[0].text == "Because you looked at Thing 7"
 
 
 def test_a_rhythm_is_told_once_there_are_two_gaps() -> None:
@@ -74,8 +73,8 @@ def test_a_rhythm_is_told_once_there_are_two_gaps() -> None:
     shown = slate({"buy_again": 1.0})
     twice = person_of(("purchase", 0, 1.0), ("purchase", 0, 36.0))
     thrice = person_of(("purchase", 0, 1.0), ("purchase", 0, 36.0), ("purchase", 0, 71.0))
-    assert told(shown, source, person=twice)[0]["text"] == "You bought this before"
-    assert told(shown, source, person=thrice)[0]["text"] == "You buy this about every 5 weeks"
+    assert told(shown, source, person=twice)[0].text == "You bought this before"
+    assert told(shown, source, person=thrice)[0].text == "You buy this about every 5 weeks"
 
 
 @pytest.mark.parametrize(
@@ -87,11 +86,9 @@ def test_a_time_between_purchases_is_told_as_people_say_it(days: float, text: st
 
 
 def test_a_pinned_item_was_picked_by_the_shop_and_a_packed_one_sells() -> None:
-    assert told(slate({}, rules=("pin-1",)))[0]["code"] == "pinned"
-    assert told(slate({}))[0]["code"] == "best_seller"
+    assert told(slate({}, rules=("pin-1",)))[0].code == "pinned"
+    assert told(slate({}))[0].code == "best_seller"
 
 
 def test_a_best_seller_that_filled_a_gap_is_told_as_trending_without_its_source() -> None:
-    assert told(slate({"trending": 1.0})) == [
-        {"code": "trending", "item_id": None, "text": "Popular right now"}
-    ]
+    assert told(slate({"trending": 1.0})) == [Reason("trending", None, "Popular right now")]

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from shelfwise.domain import MAX_ID_BYTES, MAX_SIZE, Degraded
 from shelfwise.ingestion import ContextIn
+from shelfwise.serving._reasons import Reason
 
 MAX_QUERIES = 200
 MAX_PAGE = 200
@@ -45,22 +46,14 @@ class RecommendationBatch(msgspec.Struct, forbid_unknown_fields=True):
     queries: Annotated[list[RecommendationQuery], Meta(min_length=1, max_length=MAX_QUERIES)]
 
 
-class Reason(msgspec.Struct, frozen=True, gc=False):
-    """Why an item is shown."""
-
-    code: str
-    item_id: str | None
-    text: str
-
-
-class RecommendedItem(msgspec.Struct, frozen=True):
+class RecommendedItem(msgspec.Struct, frozen=True, gc=False):
     """One position of a slate."""
 
     item_id: str
     position: int
     score: float | None
     sources: tuple[str, ...]
-    reasons: list[Reason]
+    reasons: tuple[Reason, ...]
 
 
 class FeatureShare(msgspec.Struct, frozen=True):

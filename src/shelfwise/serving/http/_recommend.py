@@ -32,7 +32,6 @@ from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._explain import explain
 from shelfwise.serving.http._messages import (
     Explanation,
-    Reason,
     RecommendationBatch,
     RecommendationQuery,
     Recommendations,
@@ -171,14 +170,8 @@ def told(query: Query, person: PersonState, outcome: Outcome, pipeline: Pipeline
     why = reasons(slate, query, person, shelf, release.sources, release.signal_names)
     columns = (slate.item.tolist(), slate.score.tolist(), slate.proposed.tolist(), why)
     items = [
-        RecommendedItem(
-            shelf.item_id[row],
-            position,
-            _number(score),
-            source_names(bits),
-            [Reason(**reason) for reason in told_of],
-        )
-        for position, (row, score, bits, told_of) in enumerate(zip(*columns, strict=True), start=1)
+        RecommendedItem(shelf.item_id[row], position, _number(score), source_names(bits), (reason,))
+        for position, (row, score, bits, reason) in enumerate(zip(*columns, strict=True), start=1)
     ]
     return Recommendations(
         recommendation_id=outcome.recommendation_id,
