@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.candidates._kernels import leaves_out_bought, without
+from shelfwise.candidates._kernels import leaves_out_bought, place_of, without
 from shelfwise.candidates._matrix import INTENT
-from shelfwise.domain import DAY_US, NO_ROWS, PURCHASE, LiveItems, PersonState, Query
+from shelfwise.candidates._select import keep_best, order_of
+from shelfwise.domain import DAY_US, LINE, NO_ROWS, PURCHASE, LiveItems, PersonState, Query
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,24 +93,69 @@ def open_to(query: Query, person: PersonState, live: LiveItems, n_items: int) ->
     return blocked
 
 
+class Remembered(Generic[T]):
+    """What a source made of the question before it: it is asked for items, and then why it named some of them."""
+
+    __slots__ = ("_last", "_make")
+
+    def __init__(self, make: Callable[[Query, PersonState], T]) -> None:
+        self._make = make
+        self._last: tuple[Query, PersonState, T] | None = None  # replaced whole, as above
+
+    def of(self, query: Query, person: PersonState) -> T:
+        """The same as from ``make``."""
+        known = self._last
+        if known is not None and known[0] is query and known[1] is person:
+            return known[2]
+        made = self._make(query, person)
+        self._last = (query, person, made)
+        return made
+
+
 def digest(lines: NDArray[np.void]) -> History:
     """From lines, newest first."""
-    item = np.ascontiguousarray(lines["item"])
-    at_us = np.ascontiguousarray(lines["at_us"])
-    event = np.ascontiguousarray(lines["event"])
-    return History(*_digest(item, at_us, event, INTENT))
+    return History(*_digest(words_of(lines), INTENT))
 
 
+def words_of(lines: NDArray[np.void]) -> NDArray[np.int32]:
+    """Lines as kernels read them, without a copy: ``(N * WORDS,)``, read only whoever owns them."""
+    words = np.frombuffer(lines if lines.flags.c_contiguous else lines.copy(), np.int32)
+    words.flags.writeable = False
+    return words
+
+
+def _word(field: str) -> int:
+    """Where in a line a field begins, in words of 4 bytes."""
+    assert LINE.fields is not None
+    return int(LINE.fields[field][1]) // 4
+
+
+WORDS = LINE.itemsize // 4
+_AT, _ITEM, _LINE = _word("at_us"), _word("item"), _word("line")
+_EVENT_SHIFT = 16  # bits of ``line``, which shares its word with ``event`` and ``device``
 _last: tuple[PersonState, History] | None = None
 _last_without: tuple[Query, PersonState, LiveItems, NDArray[np.uint8]] | None = None
 
 
 @nb.njit(cache=True)
+def at_us_of(words: NDArray[np.int32], line: int) -> np.int64:
+    """When a line happened."""
+    low, high = words[line * WORDS + _AT], words[line * WORDS + _AT + 1]
+    return (np.int64(high) << 32) | (np.int64(low) & 0xFFFFFFFF)
+
+
+@nb.njit(cache=True)
+def item_of(words: NDArray[np.int32], line: int) -> np.int32:
+    """Its item row."""
+    return words[line * WORDS + _ITEM]
+
+
+@nb.njit(cache=True)
 def _digest(
-    item: NDArray[np.int32], at_us: NDArray[np.int64], event: NDArray[np.uint8], intent: NDArray[np.uint8]
+    words: NDArray[np.int32], intent: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]]:
     """One pass over lines, newest first; items are found by open addressing."""
-    n = len(item)
+    n = len(words) // WORDS
     n_slots = 16
     while n_slots < 2 * n:
         n_slots *= 2
@@ -114,25 +164,26 @@ def _digest(
     place, at, kind = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.uint8)
     n_rows = n_pairs = 0
     for i in range(n):
-        if item[i] < 0 or intent[event[i]] == 0:
+        item, event = item_of(words, i), (words[i * WORDS + _LINE] >> _EVENT_SHIFT) & 0xFF
+        if item < 0 or intent[event] == 0:
             continue
-        s = (np.int64(item[i]) * 2654435761 >> 8) & (n_slots - 1)
-        while slot[s] >= 0 and rows[slot[s]] != item[i]:
+        s = (item * 2654435761 >> 8) & (n_slots - 1)
+        while slot[s] >= 0 and rows[slot[s]] != item:
             s = (s + 1) & (n_slots - 1)
         known = slot[s] >= 0
         if not known:
             slot[s] = n_rows
-            rows[n_rows] = item[i]
+            rows[n_rows] = item
             n_rows += 1
-        row = slot[s]
-        if event[i] == PURCHASE:
+        row, at_us = slot[s], at_us_of(words, i)
+        if event == PURCHASE:
             bought[row] = True
-        if known and at[newest[row]] // DAY_US == at_us[i] // DAY_US:
+        if known and at[newest[row]] // DAY_US == at_us // DAY_US:
             pair = newest[row]
-            if intent[event[i]] > intent[kind[pair]]:
-                kind[pair], at[pair] = event[i], at_us[i]
+            if intent[event] > intent[kind[pair]]:
+                kind[pair], at[pair] = event, at_us
             continue
-        place[n_pairs], at[n_pairs], kind[n_pairs] = row, at_us[i], event[i]
+        place[n_pairs], at[n_pairs], kind[n_pairs] = row, at_us, event
         newest[row] = n_pairs
         n_pairs += 1
     return rows[:n_rows], bought[:n_rows], place[:n_pairs], at[:n_pairs], kind[:n_pairs]
@@ -153,7 +204,7 @@ def _recent(
     seed_weight: np.float32,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     n_lives = len(half_lives)
-    total = np.zeros((n_lives, len(item) + len(seeds)), np.float32)
+    total = np.zeros((n_lives, len(item)), np.float32)
     left = np.ones(n_lives, np.float32)
     for p in range(len(place)):
         if p == 0 or at_us[p] != at_us[p - 1]:  # the lines of a basket share their instant
@@ -162,46 +213,28 @@ def _recent(
                 left[h] = 2.0 ** (-age_days / half_lives[h])
         for h in range(n_lives):
             total[h, place[p]] += by_event[event[p]] * left[h]
-    rows = np.empty(len(item) + len(seeds), np.int32)
-    least, spare_edge = _edge(item, total[0], n_items, limit)
-    n = 0
-    for m in range(len(item)):
-        weight = total[0, m]
-        if item[m] >= n_items or weight < least or weight == 0 or (weight == least and spare_edge == 0):
-            continue
-        spare_edge -= weight == least
-        rows[n] = item[m]
+    places, n = _heaviest(item, total[0], n_items, limit)
+    rows, weight = np.empty(n + len(seeds), np.int32), np.zeros((n_lives, n + len(seeds)), np.float32)
+    for k in range(n):
+        rows[k] = item[places[k]]
         for h in range(n_lives):
-            total[h, n] = total[h, m]  # n <= m: what is overwritten was read before
-        n += 1
+            weight[h, k] = total[h, places[k]]
     for seed in seeds:
         if 0 <= seed < n_items:
-            m = 0
-            while m < n and rows[m] != seed:
-                m += 1
-            if m == n:
-                rows[n] = seed
-                total[:, n] = 0
-                n += 1
-            total[:, m] += seed_weight
-    return rows[:n].copy(), total[:, :n].copy()
+            k = place_of(rows, n, seed)
+            rows[k], n = seed, max(n, k + 1)
+            for h in range(n_lives):
+                weight[h, k] += seed_weight
+    return rows[:n], weight if n == len(rows) else weight[:, :n].copy()
 
 
 @nb.njit(cache=True)
-def _edge(
+def _heaviest(
     item: NDArray[np.int32], weight: NDArray[np.float32], n_items: int, limit: int
-) -> tuple[np.float32, int]:
-    """The smallest weight among the ``limit`` largest, and how many of exactly that weight belong to them."""
-    known, n = np.empty(len(item), np.float32), 0
+) -> tuple[NDArray[np.int32], int]:
+    """Places of the ``limit`` known items that weigh most, as they stand; of equals those touched last. And how many."""
+    order, place, n = np.empty(len(item), np.int32), np.empty(len(item), np.int32), 0
     for m in range(len(item)):
-        if item[m] < n_items and weight[m] > 0:
-            known[n] = weight[m]
-            n += 1
-    if n <= limit:
-        return np.float32(0), n
-    falling = np.sort(known[:n])[::-1]
-    least = falling[limit - 1] if limit > 0 else np.float32(np.inf)
-    above = 0
-    while above < limit and falling[above] > least:
-        above += 1
-    return least, limit - above
+        order[n], place[n] = order_of(weight[m]), m
+        n += (item[m] < n_items) & (weight[m] > 0)
+    return place, keep_best(order, place, n, limit)

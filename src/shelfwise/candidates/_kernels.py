@@ -11,6 +11,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from shelfwise.candidates._select import edge_of, keep_best, order_of, score_of, sort_best
 from shelfwise.domain import LiveItems, Query
 
 Rows = NDArray[np.int32]
@@ -19,7 +20,7 @@ Floats = NDArray[np.float32]
 
 def best(score: Floats, blocked: NDArray[np.uint8], limit: int, *, above: float = 0.0) -> tuple[Rows, Floats]:
     """Rows and scores of the best ``limit`` that score over ``above`` and are not blocked; ties: lower row first."""
-    return _best(score, blocked, limit, np.float32(above))
+    return best_of(score, blocked, limit, np.float32(above))
 
 
 def without(query: Query, bought: Rows, live: LiveItems, n_items: int) -> NDArray[np.uint8]:
@@ -43,7 +44,7 @@ def reads(table: Floats) -> Callable[[Rows], Floats]:
 
 def known_once(rows: Rows, n_items: int) -> Rows:
     """The distinct ones of ``rows`` that the fit knows, rising."""
-    return np.unique(rows[(rows >= 0) & (rows < n_items)]).astype(np.int32)
+    return np.array(sorted({row for row in rows.tolist() if 0 <= row < n_items}), np.int32)
 
 
 def votes(
@@ -51,7 +52,7 @@ def votes(
 ) -> Floats:
     """Sum of ``weight * similarity`` over the lists of ``items``, by row, ``(I,)``."""
     out = np.zeros(len(start) - 1, np.float32)
-    _vote(items, weight, start, neighbour, similarity, out)
+    add_votes(items, weight, start, neighbour, similarity, out)
     return out
 
 
@@ -68,88 +69,62 @@ _NO_ROWS = np.empty(0, np.int32)
 
 
 @nb.njit(cache=True)
-def _best(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> tuple[Rows, Floats]:
-    """A first guess of the lowest score that gets in, by a sample, spares the heap most of the rest."""
-    floor = _likely_floor(score, blocked, limit, above)
-    row, value = _heap(score, blocked, limit, floor)
-    if len(row) < limit and floor > above:  # the sample misled
-        row, value = _heap(score, blocked, limit, above)
-    by_row = np.argsort(row)
-    row, value = row[by_row], value[by_row]
-    order = np.argsort(-value, kind="mergesort")
-    return row[order], value[order]
+def best_of(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> tuple[Rows, Floats]:
+    """``best`` for kernels. A guess of the lowest score that gets in, by a sample, spares most of the rest."""
+    row, order = np.empty(len(score), np.int32), np.empty(len(score), np.int32)
+    floor = _likely_floor(score, blocked, order, limit, above)
+    n = _over(score, blocked, floor, row)
+    if n < limit and floor > above:  # the sample misled
+        n = _over(score, blocked, above, row)
+    for k in range(n):
+        order[k] = order_of(score[row[k]])
+    n_best = keep_best(order, row, n, limit)
+    sort_best(order, row, n_best)
+    value = np.empty(n_best, np.float32)
+    for k in range(n_best):
+        value[k] = score_of(order[k])
+    return row[:n_best].copy(), value
 
 
 @nb.njit(cache=True)
-def _likely_floor(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> np.float32:
-    """A value that some twice ``limit`` scores exceed, by a sample of 256."""
+def _likely_floor(
+    score: Floats, blocked: NDArray[np.uint8], order: Rows, limit: int, above: np.float32
+) -> np.float32:
+    """A value that some twice ``limit`` scores reach, by a sample of 256. ``order`` is scratch."""
     size = 256
     step = len(score) // size
     share = 2.0 * limit / max(len(score), 1)
     if step < 4 or share > 0.5:
         return above
-    sample, n = np.empty(size, np.float32), 0
-    for i in range(size):
-        s = score[i * step]
-        if blocked[i * step] == 0 and s > above:
-            sample[n] = s
-            n += 1
-    place = int(share * size) + 4
-    if place >= n:
-        return above
-    return np.sort(sample[:n])[n - 1 - place]
-
-
-@nb.njit(cache=True)
-def _heap(score: Floats, blocked: NDArray[np.uint8], limit: int, above: np.float32) -> tuple[Rows, Floats]:
-    """The best so far as a heap, the worst of them on top. Blocks of eight without a high score are skipped."""
-    value, row = np.empty(limit, np.float32), np.empty(limit, np.int32)
     n = 0
-    floor = above
-    whole = len(score) // 8 * 8 if limit > 0 else 0
-    for begin in range(0, whole, 8):
-        high = 0
-        for i in range(begin, begin + 8):
-            high += score[i] > floor
-        if high == 0:
-            continue
-        for i in range(begin, begin + 8):
-            if score[i] > floor and blocked[i] == 0:
-                n = _push(value, row, n, score[i], i)
-                floor = value[0] if n == limit else above
-    for i in range(whole, len(score)):
-        if limit > 0 and score[i] > floor and blocked[i] == 0:
-            n = _push(value, row, n, score[i], i)
-            floor = value[0] if n == limit else above
-    return row[:n], value[:n]
+    for i in range(0, size * step, step):
+        order[n] = order_of(score[i])
+        n += (blocked[i] == 0) & (score[i] > above)
+    place = int(share * size) + 5
+    return max(score_of(edge_of(order, n, place)), above) if place <= n else above
 
 
 @nb.njit(cache=True)
-def _push(value: Floats, row: Rows, n: int, s: np.float32, i: int) -> int:
-    """Put a score into the heap of n, in place of the worst where it is full; how many there are then.
+def _over(score: Floats, blocked: NDArray[np.uint8], floor: np.float32, row: Rows) -> int:
+    """Write the free rows that score over the floor, rising; how many. Without branches: nobody can guess them."""
+    n_over = 0
+    for i in range(len(score)):
+        row[n_over] = i
+        n_over += score[i] > floor
+    n = 0
+    for x in range(n_over):
+        at = row[x]
+        row[n] = at
+        n += blocked[at] == 0
+    return n
 
-    Rows come rising, so of equal scores the new one is the worse.
-    """
-    if n < len(value):
-        j = n
-        while j > 0 and value[(j - 1) >> 1] >= s:
-            value[j], row[j] = value[(j - 1) >> 1], row[(j - 1) >> 1]
-            j = (j - 1) >> 1
-        value[j], row[j] = s, i
-        return n + 1
-    j = 0
-    while 2 * j + 1 < n:
-        child = 2 * j + 1
-        other = child + 1
-        if other < n and (
-            value[other] < value[child] or (value[other] == value[child] and row[other] > row[child])
-        ):
-            child = other
-        if value[child] >= s:
-            break
-        value[j], row[j] = value[child], row[child]
-        j = child
-    value[j], row[j] = s, i
+
+@nb.njit(cache=True)
+def place_of(rows: Rows, n: int, row: int) -> int:
+    """Where among the first n a row stands; n if nowhere."""
+    for k in range(n):
+        if rows[k] == row:
+            return k
     return n
 
 
@@ -184,9 +159,10 @@ def _rows_of(table: Floats, rows: Rows) -> Floats:
 
 
 @nb.njit(cache=True)
-def _vote(
+def add_votes(
     items: Rows, weight: Floats, start: NDArray[np.int64], neighbour: Rows, similarity: Floats, out: Floats
 ) -> None:
+    """Add ``votes`` to ``out``, for kernels."""
     for k in range(len(items)):
         for p in range(start[items[k]], start[items[k] + 1]):
             out[neighbour[p]] += weight[k] * similarity[p]

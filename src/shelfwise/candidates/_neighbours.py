@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates._matrix import Csr
+from shelfwise.candidates._select import keep_best, order_of, score_of, sort_best
 from shelfwise.candidates._threads import in_shares
 
 
@@ -76,67 +77,28 @@ def packed(item: NDArray[np.int32], value: NDArray[np.float32], count: NDArray[n
 
 
 @nb.njit(cache=True, nogil=True)
-def kth_largest(value: NDArray[np.float32], n: int, k: int) -> np.float32:
-    """The k-th largest (from 1) of the first n, which it shuffles. Hoare's selection."""
-    low, high, wanted = 0, n - 1, k - 1
-    while low < high:
-        pivot = value[(low + high) >> 1]
-        i, j = low, high
-        while i <= j:
-            while value[i] > pivot:
-                i += 1
-            while value[j] < pivot:
-                j -= 1
-            if i <= j:
-                value[i], value[j] = value[j], value[i]
-                i += 1
-                j -= 1
-        if wanted <= j:
-            high = j
-        elif wanted >= i:
-            low = i
-        else:
-            break
-    return value[wanted]
-
-
-@nb.njit(cache=True, nogil=True)
 def keep_strongest(
     rows: NDArray[np.int32],
     value: NDArray[np.float32],
-    n: int,
-    spare: NDArray[np.float32],
+    begin: int,
+    end: int,
+    scratch: NDArray[np.int32],
     out_item: NDArray[np.int32],
     out_value: NDArray[np.float32],
+    out: int,
 ) -> int:
-    """Write the largest of n values over 0, best first, ties by lower row; how many. ``spare`` is scratch."""
-    limit = len(out_item)
-    positive = 0
-    for x in range(n):
-        if value[x] > 0:
-            spare[positive] = value[x]
-            positive += 1
-    size = min(limit, positive)
-    if size == 0:
-        return 0
-    edge = kth_largest(spare, positive, size)
-    kept = 0
-    at_edge = np.empty(n, np.int32)
-    n_edge = 0
-    for x in range(n):
-        if value[x] > edge:
-            out_item[kept], out_value[kept] = rows[x], value[x]
-            kept += 1
-        elif value[x] == edge:
-            at_edge[n_edge] = rows[x]
-            n_edge += 1
-    lowest = np.sort(at_edge[:n_edge])
-    for x in range(size - kept):
-        out_item[kept + x], out_value[kept + x] = lowest[x], edge
-    by_row = np.argsort(out_item[:size])
-    item, best = out_item[:size][by_row], out_value[:size][by_row]
-    order = np.argsort(-best, kind="mergesort")
-    out_item[:size], out_value[:size] = item[order], best[order]
+    """Write the largest of ``value[begin:end]`` over 0 into row ``out``, best first, ties by lower row; how many.
+
+    ``scratch`` has two rows of at least as many places.
+    """
+    order, row, n = scratch[0], scratch[1], 0
+    for x in range(begin, end):
+        order[n], row[n] = order_of(value[x]), rows[x]
+        n += value[x] > 0
+    size = keep_best(order, row, n, out_item.shape[1])
+    sort_best(order, row, size)
+    for k in range(size):
+        out_item[out, k], out_value[out, k] = row[k], score_of(order[k])
     return size
 
 
@@ -160,7 +122,7 @@ def _strongest_rows(
     dot = np.zeros(n, np.float32)
     met = np.zeros(n, np.bool_)
     touched = np.empty(n, np.int32)
-    near, spare = np.empty(n, np.float32), np.empty(n, np.float32)
+    near, scratch = np.empty(n, np.float32), np.empty((2, n), np.int32)
     for i in range(first, n, step):
         met[i] = True
         n_touched = 0
@@ -178,4 +140,4 @@ def _strongest_rows(
             near[x] = dot[j] / (norm[i] * norm[j] + shrink)
             dot[j], met[j] = 0, False
         dot[i], met[i] = 0, False
-        count[i] = keep_strongest(touched, near, n_touched, spare, item[i], value[i])
+        count[i] = keep_strongest(touched, near, 0, n_touched, scratch, item, value, i)

@@ -13,7 +13,7 @@ from shelfwise.candidates import CandidateSource, Proposal
 from shelfwise.domain import SOURCES, Candidates
 from shelfwise.serving._ask import Ask, Trouble, attempt
 
-BITS = {name: np.uint16(1 << bit) for bit, name in enumerate(SOURCES)}
+BITS = {name: 1 << bit for bit, name in enumerate(SOURCES)}  # of ``proposed``
 SOURCES_UNTIL = 0.6  # share of the budget after which no further source is asked
 
 
@@ -53,14 +53,11 @@ def retrieve(
 
 def merge(proposals: Mapping[str, Proposal], *, pool_size: int) -> Candidates:
     """Each item once, at most ``pool_size``, with a bit per source that proposed it; not judged yet."""
-    given = {name: proposal.item for name, proposal in proposals.items() if len(proposal.item)}
-    if not given:
+    items = [proposal.item for proposal in proposals.values()]
+    lists = np.array([(len(p.item), BITS[name]) for name, p in proposals.items()], np.int64)
+    if not items:
         return Candidates.none()
-    table = np.full((len(given), max(map(len, given.values()))), -1, np.int32)
-    for row, items in enumerate(given.values()):
-        table[row, : len(items)] = items
-    bits = np.array([BITS[name] for name in given], np.uint16)
-    return unjudged(*_merge(table, bits, min(pool_size, table.size)))
+    return unjudged(*_merge(np.concatenate(items), lists, pool_size))
 
 
 def unjudged(item: NDArray[np.int32], proposed: NDArray[np.uint16]) -> Candidates:
@@ -105,27 +102,46 @@ def _places(item: NDArray[np.int32], among: NDArray[np.int32]) -> NDArray[np.int
 
 @nb.njit(cache=True)
 def _merge(
-    table: NDArray[np.int32], bits: NDArray[np.uint16], limit: int
+    rows: NDArray[np.int32], lists: NDArray[np.int64], limit: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-    """Open addressing over the few hundred rows of one request: nothing as long as the catalogue is touched."""
-    capacity = 16
-    while capacity < 2 * table.size:
+    """``lists`` ``(S, 2)``: how many of the rows each source gave, one after the other, and its bit.
+
+    Open addressing over the few hundred rows of one request: nothing as long as the catalogue is touched.
+    """
+    capacity, longest = 16, 0
+    while capacity < 2 * len(rows):
         capacity *= 2
+    for source in range(len(lists)):
+        longest = max(longest, lists[source, 0])
     slot = np.full(capacity, -1, np.int32)
-    item = np.empty(limit, np.int32)
-    proposed = np.zeros(limit, np.uint16)
+    item, proposed = np.empty(limit, np.int32), np.zeros(limit, np.uint16)
     n = 0
-    for rank in range(table.shape[1]):
-        for source in range(table.shape[0]):
-            row = table[source, rank]
-            if row < 0:
-                continue
-            at = (np.uint32(row) * np.uint32(2654435769)) & np.uint32(capacity - 1)
-            while slot[at] >= 0 and item[slot[at]] != row:
-                at = (at + np.uint32(1)) & np.uint32(capacity - 1)
-            if slot[at] >= 0:
-                proposed[slot[at]] |= bits[source]
-            elif n < limit:
-                slot[at], item[n], proposed[n] = n, row, bits[source]
-                n += 1
+    for rank in range(longest):
+        begin = 0
+        for source in range(len(lists)):
+            size, bit = lists[source]
+            if rank < size:
+                n = _add(rows[begin + rank], bit, slot, item, proposed, n)
+            begin += size
     return item[:n], proposed[:n]
+
+
+@nb.njit(cache=True)
+def _add(
+    row: int,
+    bit: int,
+    slot: NDArray[np.int32],
+    item: NDArray[np.int32],
+    proposed: NDArray[np.uint16],
+    n: int,
+) -> int:
+    """Note that a source proposed a row: one known, or a new one while there is room. How many rows there are then."""
+    at = (np.uint32(row) * np.uint32(2654435769)) & np.uint32(len(slot) - 1)
+    while slot[at] >= 0 and item[slot[at]] != row:
+        at = (at + np.uint32(1)) & np.uint32(len(slot) - 1)
+    if slot[at] >= 0:
+        proposed[slot[at]] |= bit
+    elif n < len(item):
+        slot[at], item[n], proposed[n] = n, row, bit
+        n += 1
+    return n

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
 from shelfwise.candidates._history import History, history_of
-from shelfwise.candidates._kernels import Floats, Rows, reads, without
+from shelfwise.candidates._kernels import Floats, Rows, place_of, reads
 from shelfwise.candidates._protocol import Proposal
+from shelfwise.candidates._select import keep_best, order_of, sort_best
 from shelfwise.candidates.buy_again.settings import BuyAgainSettings
-from shelfwise.domain import DAY_US, NO_ROWS, PURCHASE, LiveItems, PersonState, Query
+from shelfwise.domain import DAY_US, PURCHASE, LiveItems, PersonState, Query
 
 NAME = "buy_again"
 RHYTHM = (
@@ -62,20 +63,16 @@ class BuyAgainSource:
         rows, score = self.judge(history, query.asked_us)
         if len(rows) == 0:
             return Proposal.nothing(len(self.signals))
-        n_items = len(self.gap_days)
-        column = np.full((1, n_items), np.nan, np.float32)
-        column[0, rows] = score
-        if query.seen == "exclude":
-            return Proposal(NO_ROWS, score[:0], reads(column))
-        free = without(query, NO_ROWS, live, n_items)[rows] == 0
-        order = np.argsort(-score[free], kind="stable")[:limit]
-        return Proposal(rows[free][order], score[free][order], reads(column))
+        wanted = 0 if query.seen == "exclude" else limit
+        item, value, column = _likeliest(
+            rows, score, query.seeds, query.exclude, live.hidden, live.stock, len(self.gap_days), wanted
+        )
+        return Proposal(item, value, reads(column))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``bought_before``; it hangs on the item itself, if the person bought it."""
         history = history_of(person)
-        bought = history.item[history.bought]
-        return "bought_before", np.where(np.isin(item, bought), item, -1).astype(np.int32)
+        return "bought_before", _own(np.ascontiguousarray(item, np.int32), history.item, history.bought)
 
     def judge(self, history: History, asked_us: int) -> tuple[Rows, Floats]:
         """Rows bought before and log-odds of each to be bought within the horizon."""
@@ -110,6 +107,47 @@ _KINDS: dict[str, tuple[Any, int]] = {
 
 
 @nb.njit(cache=True)
+def _likeliest(
+    rows: Rows,
+    score: Floats,
+    seeds: Rows,
+    exclude: Rows,
+    hidden: NDArray[np.uint8],
+    stock: NDArray[np.int64],
+    n_items: int,
+    limit: int,
+) -> tuple[Rows, Floats, Floats]:
+    """The best of the rows that may be had; and the score of all of them by item row ``(1, I)``, NaN elsewhere."""
+    column = np.full((1, n_items), np.nan, np.float32)
+    order, place, n = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32), 0
+    for k in range(len(rows)):
+        column[0, rows[k]] = score[k]
+        there = rows[k] >= len(hidden) or (hidden[rows[k]] == 0 and stock[rows[k]] != 0)
+        named = place_of(seeds, len(seeds), rows[k]) < len(seeds)
+        named |= place_of(exclude, len(exclude), rows[k]) < len(exclude)
+        if there and not named:
+            order[n], place[n] = order_of(score[k]), k
+            n += 1
+    n = keep_best(order, place, n, limit)
+    sort_best(order, place, n)
+    item, value = np.empty(n, np.int32), np.empty(n, np.float32)
+    for b in range(n):
+        item[b], value[b] = rows[place[b]], score[place[b]]
+    return item, value, column
+
+
+@nb.njit(cache=True)
+def _own(asked: Rows, item: Rows, bought: NDArray[np.bool_]) -> Rows:
+    """Each asked row that was bought; -1 in place of the others."""
+    out = np.full(len(asked), -1, np.int32)
+    for a in range(len(asked)):
+        for m in range(len(item)):
+            if item[m] == asked[a] and bought[m]:
+                out[a] = item[m]
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
 def rhythm(
     item: Rows,
     place: NDArray[np.int32],

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
-from shelfwise.candidates._history import History, history_of, open_to
-from shelfwise.candidates._kernels import Floats, Rows, anchors, best, reads, votes
+from shelfwise.candidates._history import Remembered, history_of, open_to
+from shelfwise.candidates._kernels import Floats, Rows, add_votes, anchors, best_of, reads
 from shelfwise.candidates._neighbours import Neighbours
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates.collaborative.settings import CollaborativeSettings, MemorySettings
@@ -63,20 +63,28 @@ class CollaborativeSource:
         self._half_lives = np.array([np.inf if life is None else life for life in lives])
         self._by_event = settings.by_event()
         self._blend = np.array(settings.blend, np.float32)
+        self._confidence = np.array(
+            [(memory.settings.alpha, memory.settings.base) for memory in (short, long)], np.float32
+        )
+        self._asked = Remembered(self._ask)
         self._unknown = np.flatnonzero(known == 0).astype(np.int32)
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The items with the highest blend of both memories and the neighbours' votes."""
-        rows, weight = self._recent(query, history_of(person))
+        rows, weight = self._asked.of(query, person)
         if len(rows) == 0:
             return Proposal.nothing(len(self.signals))
-        table = self._table(rows, weight)
-        blocked = open_to(query, person, live, len(self.known))
-        return Proposal(*best(table[0], blocked, limit), reads(table))
+        short, long, near = self.short, self.long, self.near
+        table, item, score = _judge(
+            rows, weight, short.factors, short.gram, short.by_factor, long.factors, long.gram, long.by_factor,
+            near.start, near.item, near.similarity, self._confidence, self._blend, self._unknown,
+            self.settings.fold_steps, open_to(query, person, live, len(self.known)), limit,
+        )  # fmt: skip
+        return Proposal(item, score, reads(table))
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``others_also_bought``, and the item of the history whose neighbours' vote weighs most."""
-        rows, weight = self._recent(query, history_of(person))
+        rows, weight = self._asked.of(query, person)
         near = self.near
         return "others_also_bought", anchors(rows, weight[0], near.start, near.item, near.similarity, item)
 
@@ -89,8 +97,9 @@ class CollaborativeSource:
         }  # fmt: skip
         _files.save(folder, arrays, {"settings": self.settings.model_dump()})
 
-    def _recent(self, query: Query, history: History) -> tuple[Rows, Floats]:
-        return history.recent(
+    def _ask(self, query: Query, person: PersonState) -> tuple[Rows, Floats]:
+        """What was done lately and the seeds ``(M,)``; weights for neighbours, short and long ``(3, M)``."""
+        return history_of(person).recent(
             query,
             half_lives=self._half_lives,
             by_event=self._by_event,
@@ -98,17 +107,6 @@ class CollaborativeSource:
             limit=self.settings.history,
             seed_weight=self.settings.seed_weight,
         )
-
-    def _table(self, rows: Rows, weight: Floats) -> Floats:
-        """``(4, I)``: score, short, long, neighbours; NaN for items nobody touched."""
-        steps, near = self.settings.fold_steps, self.near
-        table = np.empty((4, len(self.known)), np.float32)
-        score_all(self.short.by_factor, self.short.fold(rows, weight[1], steps=steps), table[1])
-        score_all(self.long.by_factor, self.long.fold(rows, weight[2], steps=steps), table[2])
-        table[3] = votes(rows, weight[0], near.start, near.item, near.similarity)
-        _blend(table, self._blend)
-        _silence(table, self._unknown)
-        return table
 
 
 def load(folder: Path) -> CollaborativeSource:
@@ -135,6 +133,42 @@ def _memory(
         raise BadRelease(f"{folder}/{name}_factors.npy is {factors.shape}; expected {shape}")
     memory = Memory.of(factors, settings)
     return Memory(factors, by_factor, memory.gram, settings)
+
+
+@nb.njit(cache=True)
+def _judge(
+    rows: Rows,
+    weight: Floats,
+    short_factors: Floats,
+    short_gram: Floats,
+    short_by_factor: Floats,
+    long_factors: Floats,
+    long_gram: Floats,
+    long_by_factor: Floats,
+    start: NDArray[np.int64],
+    neighbour: Rows,
+    similarity: Floats,
+    confidence: Floats,
+    blend: Floats,
+    unknown: Rows,
+    steps: int,
+    blocked: NDArray[np.uint8],
+    limit: int,
+) -> tuple[Floats, Rows, Floats]:
+    """``(4, I)``: score, short, long, neighbours; NaN for items nobody touched. And the best of them.
+
+    ``confidence`` holds alpha and base of the short memory, then of the long one.
+    """
+    table = np.zeros((4, len(start) - 1), np.float32)
+    x = fold(rows, weight[1], confidence[0, 0], confidence[0, 1], short_factors, short_gram, steps)
+    score_all(short_by_factor, x, table[1])
+    x = fold(rows, weight[2], confidence[1, 0], confidence[1, 1], long_factors, long_gram, steps)
+    score_all(long_by_factor, x, table[2])
+    add_votes(rows, weight[0], start, neighbour, similarity, table[3])
+    _blend(table, blend)
+    _silence(table, unknown)
+    item, score = best_of(table[0], blocked, limit, np.float32(0))
+    return table, item, score
 
 
 @nb.njit(cache=True, fastmath=REASSOCIATE)
@@ -221,11 +255,12 @@ def _gather(rows: Rows, confidence: Floats, factors: Floats, near: Floats, more:
     n = len(rows)
     padded = (n + 3) // 4 * 4
     for k in range(n):
-        near[k] = factors[rows[k]]
+        for a in range(factors.shape[1]):
+            near[k, a] = factors[rows[k], a]
         more[0, k], more[1, k] = confidence[k], np.float32(1) - confidence[k]
     for k in range(n, padded):
         near[k] = 0
-        more[:, k] = 0
+        more[0, k], more[1, k] = 0, 0
     return padded
 
 
@@ -297,4 +332,5 @@ def _blend(table: Floats, blend: Floats) -> None:
 @nb.njit(cache=True)
 def _silence(table: Floats, unknown: Rows) -> None:
     for i in unknown:
-        table[:, i] = np.nan
+        for g in range(len(table)):
+            table[g, i] = np.nan

@@ -173,7 +173,7 @@ def _together(
     total, buyers = np.zeros(n, np.float32), np.zeros(n, np.int32)
     last = np.full(n, -1, np.int32)  # the person counted last: baskets of one stand together
     touched, shown = np.empty(n, np.int32), np.empty(n, np.int32)
-    near, spare = np.empty(n, np.float32), np.empty(n, np.float32)
+    near, scratch = np.empty(n, np.float32), np.empty((2, n), np.int32)
     for i in range(first, n, step):
         n_touched = n_shown = 0
         for a in range(item_start[i], item_start[i + 1]):
@@ -193,7 +193,7 @@ def _together(
                 shown[n_shown] = j
                 near[n_shown] = total[j] / (norm[i] * norm[j]) * buyers[j] / (buyers[j] + shrink)
                 n_shown += 1
-        count[i] = keep_strongest(shown, near, n_shown, spare, item[i], value[i])
+        count[i] = keep_strongest(shown, near, 0, n_shown, scratch, item, value, i)
         for x in range(count[i]):
             people[i, x] = buyers[item[i, x]]
         for x in range(n_touched):
@@ -253,9 +253,6 @@ def _shorten(
     value: NDArray[np.float32],
     count: NDArray[np.int64],
 ) -> None:
-    spare = np.empty(len(start) - 1, np.float32)
+    scratch = np.empty((2, len(start) - 1), np.int32)
     for i in range(len(start) - 1):
-        low, high = start[i], start[i + 1]
-        count[i] = keep_strongest(
-            neighbour[low:high], similarity[low:high], high - low, spare, item[i], value[i]
-        )
+        count[i] = keep_strongest(neighbour, similarity, start[i], start[i + 1], scratch, item, value, i)

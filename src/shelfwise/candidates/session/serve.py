@@ -11,9 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
-from shelfwise.candidates._history import history_of, open_to
+from shelfwise.candidates._history import (
+    WORDS,
+    Remembered,
+    at_us_of,
+    history_of,
+    item_of,
+    open_to,
+    words_of,
+)
 from shelfwise.candidates._kernels import Floats, Rows, best, reads
 from shelfwise.candidates._protocol import Proposal
+from shelfwise.candidates._select import keep_best, order_of, score_of
 from shelfwise.candidates.session.settings import SessionSettings
 from shelfwise.domain import SESSION_GAP_US, LiveItems, PersonState, Query
 
@@ -54,12 +63,14 @@ class SessionSource:
         self.index, self.settings = index, settings
         self._by_event = settings.by_event()
         self._half_lives = np.array([settings.history_half_life_days])
-        # Scratch that the kernel leaves as it found it: zeros. It holds the interpreter lock, so one is enough.
+        self._asked = Remembered(self._ask)
+        # Scratch that the kernels leave as they found it: zeros. They hold the interpreter lock, so one is enough.
         self._likeness = np.zeros(index.n_sessions, np.float32)
+        self._holds = np.zeros(index.n_sessions, np.int64)
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The items with most votes of like sessions."""
-        items, weight = self._asked(query, person)
+        items, weight = self._asked.of(query, person)
         if len(items) == 0:
             return Proposal.nothing(len(self.signals))
         table = self.votes(items, weight)[None, :]
@@ -68,22 +79,12 @@ class SessionSource:
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``seen_together``, and the item of the query that most sessions share with it."""
-        items, weight = self._asked(query, person)
+        items, weight = self._asked.of(query, person)
         index = self.index
-        out = np.full(len(item), -1, np.int32)
-        known = np.ascontiguousarray(item, np.int32)
-        _anchors(
-            items,
-            weight,
-            known,
-            index.start,
-            index.item,
-            index.posting_start,
-            index.posting,
-            index.rarity,
-            out,
+        asked = np.ascontiguousarray(item, np.int32)
+        return "seen_together", _anchors(
+            items, weight, asked, index.posting_start, index.posting, index.rarity, self._holds
         )
-        return "seen_together", out
 
     def votes(self, items: Rows, weight: Floats) -> Floats:
         """Votes for every item, ``(I,)``, by a query of distinct known items, newest first, with their weights."""
@@ -100,7 +101,7 @@ class SessionSource:
         arrays = {name: getattr(self.index, name) for name in _KINDS}
         _files.save(folder, arrays, {"settings": self.settings.model_dump()})
 
-    def _asked(self, query: Query, person: PersonState) -> tuple[Rows, Floats]:
+    def _ask(self, query: Query, person: PersonState) -> tuple[Rows, Floats]:
         """Seeds and the session under way, newest first, weighted by place; else the aged history."""
         current = current_session(person.lines, query.asked_us)
         if len(query.seeds) or len(current):
@@ -118,12 +119,9 @@ class SessionSource:
 
 def current_session(lines: NDArray[np.void], asked_us: int) -> Rows:
     """Items of the session under way, newest first; empty if the last line is more than 30 minutes old."""
-    at_us = lines["at_us"]
-    if len(lines) == 0 or asked_us - at_us[0] > SESSION_GAP_US:
+    if len(lines) == 0 or asked_us - lines["at_us"][0] > SESSION_GAP_US:
         return _NO_ROWS
-    paused = np.flatnonzero(at_us[:-1] - at_us[1:] > SESSION_GAP_US)
-    end = int(paused[0]) + 1 if len(paused) else len(lines)
-    return np.ascontiguousarray(lines["item"][:end])
+    return _under_way(words_of(lines), SESSION_GAP_US)
 
 
 def load(folder: Path) -> SessionSource:
@@ -156,6 +154,17 @@ _KINDS: dict[str, tuple[Any, int]] = {
     "rarity": (np.float32, 1),
     "gain": (np.float32, 1),
 }
+
+
+@nb.njit(cache=True)
+def _under_way(words: NDArray[np.int32], gap_us: int) -> Rows:
+    n_lines, n = len(words) // WORDS, 1
+    while n < n_lines and at_us_of(words, n - 1) - at_us_of(words, n) <= gap_us:
+        n += 1
+    items = np.empty(n, np.int32)
+    for line in range(n):
+        items[line] = item_of(words, line)
+    return items
 
 
 @nb.njit(cache=True)
@@ -206,54 +215,31 @@ def vote(
         share = max(weight[k] * rarity[query[k]], np.float32(1e-30))
         for p in range(posting_start[query[k]], posting_start[query[k] + 1]):
             session = posting[p]
-            if likeness[session] == 0:
-                met[n] = session
-                n += 1
+            met[n] = session
+            n += likeness[session] == 0
             likeness[session] += share
-    closeness = np.empty(n, np.float32)
+    order = np.empty(n, np.int32)
     for x in range(n):
-        closeness[x] = likeness[met[x]] * match[met[x]]
-        likeness[met[x]] = 0
-    for x in _nearest(closeness, met, neighbours):
         session = met[x]
-        low, high = start[session], start[session + 1]
-        power = closeness[x] * session_vote[session]
+        order[x] = order_of(likeness[session] * match[session])
+        likeness[session] = 0
+        met[x] = -session  # of equally close sessions the newer one is better
+    for x in range(keep_best(order, met, n, neighbours)):
+        session = -met[x]
+        power = score_of(order[x]) * session_vote[session]
         if match_decay > 0:
-            back = _first_shared(query, session_item[low:high])
+            back = _first_shared(query, session_item, start[session], start[session + 1])
             power *= max(np.float32(0.05), np.float32(1) - match_decay * (back + 1))
-        for p in range(low, high):
+        for p in range(start[session], start[session + 1]):
             out[session_item[p]] += power * gain[session_item[p]]
 
 
 @nb.njit(cache=True)
-def _nearest(closeness: Floats, met: Rows, neighbours: int) -> NDArray[np.int64]:
-    """Places of the closest sessions; the newer session wins a tie at the edge."""
-    n = len(closeness)
-    if n <= neighbours:
-        return np.arange(n)
-    edge = np.partition(closeness, n - neighbours)[n - neighbours]
-    kept, n_kept, n_edge = np.empty(n, np.int64), 0, 0
-    for x in range(n):
-        if closeness[x] > edge:
-            kept[n_kept] = x
-            n_kept += 1
-    equal = np.empty(n - n_kept, np.int64)
-    for x in range(n):
-        if closeness[x] == edge:
-            equal[n_edge] = x
-            n_edge += 1
-    newest = np.argsort(-met[equal[:n_edge]])
-    for e in range(neighbours - n_kept):
-        kept[n_kept + e] = equal[newest[e]]
-    return kept[:neighbours]
-
-
-@nb.njit(cache=True)
-def _first_shared(query: Rows, session: Rows) -> int:
+def _first_shared(query: Rows, session_item: Rows, low: int, high: int) -> int:
     """Place in the query of its newest item that the session holds."""
     for k in range(len(query)):
-        for item in session:
-            if item == query[k]:
+        for p in range(low, high):
+            if session_item[p] == query[k]:
                 return k
     return 0
 
@@ -263,27 +249,55 @@ def _anchors(
     query: Rows,
     weight: Floats,
     asked: Rows,
-    start: NDArray[np.int64],
-    session_item: Rows,
     posting_start: NDArray[np.int64],
     posting: Rows,
     rarity: Floats,
-    out: Rows,
-) -> None:
-    """For each asked item the query's item whose sessions hold it most, weighted; -1 where none does."""
-    place = np.full(len(rarity), -1, np.int32)
+    holds: NDArray[np.int64],
+) -> Rows:
+    """For each asked item the query's item that shares most sessions with it, weighted; -1 where none does.
+
+    ``holds`` is all zeros before and after; between, bit b of a session says that it holds the b-th of 62 asked.
+    """
+    out, most = np.full(len(asked), -1, np.int32), np.zeros(len(asked), np.float32)
+    shared = np.empty(62, np.int64)
+    for begin in range(0, len(asked), 62):
+        some = asked[begin : begin + 62]
+        _mark(some, posting_start, posting, holds)
+        for k in range(len(query)):
+            _count(query[k], len(some), posting_start, posting, holds, shared)
+            for a in range(len(some)):
+                tie = weight[k] * rarity[query[k]] * np.float32(shared[a])
+                if tie > most[begin + a] and some[a] != query[k]:
+                    most[begin + a], out[begin + a] = tie, query[k]
+        for item in some:
+            if 0 <= item < len(rarity):
+                for p in range(posting_start[item], posting_start[item + 1]):
+                    holds[posting[p]] = 0
+    return out
+
+
+@nb.njit(cache=True)
+def _mark(asked: Rows, posting_start: NDArray[np.int64], posting: Rows, holds: NDArray[np.int64]) -> None:
     for a in range(len(asked)):
-        if 0 <= asked[a] < len(place):
-            place[asked[a]] = a
-    most = np.zeros(len(asked), np.float32)
-    count = np.empty(len(asked), np.float32)
-    for k in range(len(query)):
-        count[:] = 0
-        for p in range(posting_start[query[k]], posting_start[query[k] + 1]):
-            for x in range(start[posting[p]], start[posting[p] + 1]):
-                if place[session_item[x]] >= 0:
-                    count[place[session_item[x]]] += weight[k] * rarity[query[k]]
-        for a in range(len(asked)):
-            if count[a] > most[a] and asked[a] != query[k]:
-                most[a] = count[a]
-                out[a] = query[k]
+        if 0 <= asked[a] < len(posting_start) - 1:
+            for p in range(posting_start[asked[a]], posting_start[asked[a] + 1]):
+                holds[posting[p]] |= np.int64(1) << a
+
+
+@nb.njit(cache=True)
+def _count(
+    item: int,
+    n_asked: int,
+    posting_start: NDArray[np.int64],
+    posting: Rows,
+    holds: NDArray[np.int64],
+    shared: NDArray[np.int64],
+) -> None:
+    """``shared[a]``: sessions of an item that hold the a-th asked one too."""
+    for a in range(n_asked):
+        shared[a] = 0
+    for p in range(posting_start[item], posting_start[item + 1]):
+        held = holds[posting[p]]
+        if held != 0:
+            for a in range(n_asked):
+                shared[a] += (held >> a) & 1

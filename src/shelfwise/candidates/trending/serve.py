@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from shelfwise.candidates import _files
 from shelfwise.candidates._history import history_of, open_to
-from shelfwise.candidates._kernels import Floats, Rows, best, known_once, reads
+from shelfwise.candidates._kernels import Floats, Rows, best_of, known_once
 from shelfwise.candidates._matrix import event_weights
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates.trending.settings import TrendingSettings
-from shelfwise.domain import LiveItems, PersonState, Query
+from shelfwise.domain import NO_ROWS, LiveItems, PersonState, Query
 
 NAME = "trending"
+REFRESH_US = 1_000_000
 BUYERS, FIRST, VIEWERS = (
     "item__purchase__actors__7d",
     "item__purchase__first_buyers__7d",
@@ -53,30 +54,30 @@ class TrendingSource:
         self._open = (trends.people >= settings.min_people).astype(np.float32)
         self._n_categories = int(trends.category.max(initial=-1)) + 1
         self._in_category = share_in_category(trends.bought, trends.category, self._n_categories)
+        told = np.stack([1_000 * trends.bought, 1_000 * trends.first, self._in_category], axis=1)
+        self._told = np.ascontiguousarray(told, np.float32)  # (I, 3) what is said of an item beside its score
+        self._parts = np.array(
+            [settings.live, settings.first, settings.viewed, settings.country, settings.category], np.float32
+        )
+        self._shop: _Shop | None = None
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The best sellers of these days, over all and for such a shopper."""
-        table = self.table(query, person, live)
+        near = self._near(query, person)
         blocked = open_to(query, person, live, len(self._open))
-        return Proposal(*best(table[0], blocked, limit), reads(table))
+        score, item, value = _lean(
+            self._of_shop(query, live), self._open, self.trends.country, self._country(query, person), self._parts,
+            self.trends.category, near, blocked, limit,
+        )  # fmt: skip
+        told, category = self._told, self.trends.category
+        return Proposal(
+            item, value, lambda rows: _tell(score, told, category, near, np.ascontiguousarray(rows, np.int32))
+        )
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``trending``, or ``trending_in_country`` where the shopper's country has a list; hangs on no item."""
         code = "trending" if self._country(query, person) < 0 else "trending_in_country"
         return code, np.full(len(item), -1, np.int32)
-
-    def table(self, query: Query, person: PersonState, live: LiveItems) -> Floats:
-        """``(4, I)``: score, share of purchases, of first purchases, share within the categories at hand."""
-        t, s = self.trends, self.settings
-        table = np.empty((4, len(self._open)), np.float32)
-        counts = live.counters
-        trend(
-            t.bought, t.first, self._open, t.country, self._country(query, person),
-            _counts(counts, BUYERS), _counts(counts, FIRST), _counts(counts, VIEWERS),
-            np.array([s.live, s.first, s.viewed, s.country, s.category], np.float32),
-            t.category, self._in_category, self._affinity(query, person), table,
-        )  # fmt: skip
-        return table
 
     def packed(self, size: int) -> Rows:
         """The list of last resort, best first: the fit's trend, then the newest rows, which nobody's deeds chose."""
@@ -97,22 +98,42 @@ class TrendingSource:
     def _country(self, query: Query, person: PersonState) -> int:
         return self._country_of.get(query.context.country or person.country or "", -1)
 
-    def _affinity(self, query: Query, person: PersonState) -> Floats:
+    def _of_shop(self, query: Query, live: LiveItems) -> Floats:
+        """What sells now over all: made anew each second, for the counters behind it tick no faster."""
+        known = self._shop
+        if known is not None and known.live is live and 0 <= query.asked_us - known.at_us < REFRESH_US:
+            return known.score
+        counts, score = live.counters, np.empty(len(self._open), np.float32)
+        trend(
+            self.trends.bought, self.trends.first, _counts(counts, BUYERS), _counts(counts, FIRST),
+            _counts(counts, VIEWERS), self._parts, score,
+        )  # fmt: skip
+        self._shop = _Shop(live, query.asked_us, score)
+        return score
+
+    def _near(self, query: Query, person: PersonState) -> Floats:
         """Weight of each category at hand, adding up to 1 (or to nothing): the seeds', else the history's."""
         if self._n_categories == 0:
             return _NO_WEIGHTS
         n_items = len(self._open)
-        rows = known_once(query.seeds, n_items)
-        weight = np.ones(len(rows), np.float32)
-        if len(rows) == 0:
+        rows = known_once(query.seeds, n_items) if len(query.seeds) else NO_ROWS
+        if len(rows):
+            weight = np.ones(len(rows), np.float32)
+        else:
             rows, each = history_of(person).recent(
                 query, half_lives=self._half_lives, by_event=self._by_event, n_items=n_items, limit=100
             )
             weight = each[0]
-        category = self.trends.category[rows]
-        known = category >= 0
-        total = np.bincount(category[known], weights=weight[known], minlength=self._n_categories)
-        return (total / max(total.sum(), 1e-30)).astype(np.float32)
+        return _by_category(rows, weight, self.trends.category, self._n_categories)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shop:
+    """What sells now over all, ``(I,)``, as these columns told at an instant."""
+
+    live: LiveItems
+    at_us: int
+    score: Floats
 
 
 def share_in_category(share: Floats, category: NDArray[np.int32], n_categories: int) -> Floats:
@@ -157,21 +178,14 @@ def _counts(counters: Mapping[str, NDArray[np.int64]], name: str) -> NDArray[np.
 def trend(
     bought: Floats,
     first: Floats,
-    open_: Floats,
-    country: Floats,
-    here: int,
     live_buyers: NDArray[np.int64],
     live_first: NDArray[np.int64],
     live_viewers: NDArray[np.int64],
     parts: Floats,
-    category: NDArray[np.int32],
-    in_category: Floats,
-    affinity: Floats,
-    table: Floats,
+    score: Floats,
 ) -> None:
-    """Fill ``table`` ``(4, I)``. ``parts``: live, first, viewed, country, category, as the settings say."""
+    """Fill ``score`` ``(I,)``. ``parts``: live, first, viewed, country, category, as the settings say."""
     n = len(bought)
-    score = table[0]
     buyers_scale, first_scale, viewers_scale = (
         _scale(live_buyers, n),
         _scale(live_first, n),
@@ -186,20 +200,65 @@ def trend(
         _add(score, live_buyers, live_part * (1 - viewed_part) * (1 - parts[1]) * buyers_scale)
         _add(score, live_first, live_part * (1 - viewed_part) * parts[1] * first_scale)
         _add(score, live_viewers, live_part * viewed_part * viewers_scale)
+
+
+@nb.njit(cache=True)
+def _lean(
+    of_shop: Floats,
+    open_: Floats,
+    country: Floats,
+    here: int,
+    parts: Floats,
+    category: NDArray[np.int32],
+    near: Floats,
+    blocked: NDArray[np.uint8],
+    limit: int,
+) -> tuple[Floats, Rows, Floats]:
+    """Scores ``(I,)`` leaned to the country ``here`` and the categories ``near``; and the best of them."""
+    n = len(of_shop)
+    score = np.empty(n, np.float32)
+    for i in range(n):
+        score[i] = of_shop[i]
     if here >= 0:
         for i in range(n):
             score[i] = (1 - parts[3]) * score[i] + parts[3] * country[here, i]
+    lift = np.ones(len(near) + 1, np.float32)  # category -1 reads the last place
+    for c in range(len(near)):
+        lift[c] = 1 + parts[4] * near[c]
     for i in range(n):
-        score[i] *= open_[i]
-        table[1, i] = 1000 * bought[i]
-        table[2, i] = 1000 * first[i]
-    table[3] = 0
-    if len(affinity) > 0:
-        for i in range(n):
-            if category[i] >= 0:
-                near = affinity[category[i]]
-                score[i] *= 1 + parts[4] * near
-                table[3, i] = near * in_category[i]
+        score[i] = score[i] * open_[i] * lift[category[i] if len(near) > 0 else -1]
+    item, value = best_of(score, blocked, limit, np.float32(0))
+    return score, item, value
+
+
+@nb.njit(cache=True)
+def _tell(score: Floats, told: Floats, category: NDArray[np.int32], near: Floats, rows: Rows) -> Floats:
+    """``(C, 4)``: score, share of purchases, of first purchases, share within the categories at hand."""
+    out = np.empty((len(rows), 4), np.float32)
+    for c in range(len(rows)):
+        i = rows[c]
+        if 0 <= i < len(score):
+            here = near[category[i]] if category[i] >= 0 and len(near) > 0 else np.float32(0)
+            out[c, 0], out[c, 1], out[c, 2] = score[i], told[i, 0], told[i, 1]
+            out[c, 3] = here * told[i, 2]
+        else:
+            for g in range(4):
+                out[c, g] = np.nan
+    return out
+
+
+@nb.njit(cache=True)
+def _by_category(rows: Rows, weight: Floats, category: NDArray[np.int32], n_categories: int) -> Floats:
+    """Weights added up by category, as shares of all that have one."""
+    total, whole = np.zeros(n_categories, np.float64), 0.0
+    for k in range(len(rows)):
+        if category[rows[k]] >= 0:
+            total[category[rows[k]]] += weight[k]
+            whole += weight[k]
+    out = np.empty(n_categories, np.float32)
+    for c in range(n_categories):
+        out[c] = total[c] / max(whole, 1e-30)
+    return out
 
 
 @nb.njit(cache=True)
