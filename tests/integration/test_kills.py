@@ -27,7 +27,7 @@ def test_a_kill_loses_nothing_counts_nothing_twice_and_who_is_left_answers(
     shared = base.parent if base.name.startswith("popen-") else base
     folder = corner_shop.copied(shared, tmp_path / "shop")
     load = argparse.Namespace(workers=2, senders=2, askers=1, seed=7, port=free_port())
-    told = killed(folder, kind, 2, load)
+    told = killed(folder, kind, 1, load)
     print(told)
     assert told["acknowledged"] > 0
     assert (told["lost"], told["twice"], told["wrong"], told["refused_answers"]) == (0, 0, 0, 0)
