@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,14 +35,17 @@ from shelfwise.features._features import (
     feature_names,
 )
 from shelfwise.features._history import device_code
-from shelfwise.features._machine import gather, run_program, spread, tell_seeds, tell_signals
-from shelfwise.features._person import PAIR_BASES, USER_BASES, read_person
+from shelfwise.features._machine import tell
+from shelfwise.features._person import PAIR_BASES, USER_BASES
 
 _CONTEXT = ("context__hour", "context__weekday", "context__device", "context__seeds")
 _COUNTERS = (*COUNTER_NAMES, *ENDS)
 _SEEDS = ("seeds__category__share", "seeds__brand__share", "seeds__price__log_difference")
 _NO_CODES = np.empty(0, np.int32)
 _NO_COUNTS = np.empty(0, np.int64)
+_NO_COLUMN = np.empty(0, np.float32)
+_PRICE = ENDS[2]
+Program = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]  # code, constants, places
 
 
 class Assembler:
@@ -73,47 +76,26 @@ class Assembler:
                 raise UnknownName("feature", name, known)
         self._plan = _Plan.of(self.needs)
         self._signals = _signal_places(self.needs, signal_names)
-        self._fitted = [
-            (place, fitted.get(name))
-            for place, name in enumerate(self.needs)
-            if name in fitted or (name in BY_NAME and BY_NAME[name].expr is None)
-        ]
+        self._fitted = _fitted_columns(self.needs, fitted)
         self._live: _Live | None = None
         self._kin = _Kin(None, _NO_CODES, _NO_CODES, 0)
 
     def assemble(
         self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, candidates: Candidates
     ) -> NDArray[np.float32]:
-        """``(C, F)``: NaN where there is nothing to tell."""
-        plan, item, now_us = self._plan, candidates.item, query.asked_us
-        out = np.empty((len(item), len(self.needs)), np.float32)
-        scalars, rows = np.empty(len(plan.scalars)), np.empty((len(plan.rows), len(item)))
-        counters, kin = self._counters(live), self._kinship(shelf)
-        read_person(
-            _sealed(person.lines), now_us, item, plan.user, plan.pair, plan.half_lives_us,
-            kin.category, kin.brand, kin.size, scalars[: plan.n_person], rows[: plan.n_pair],
+        """``(C, F)``: NaN where there is nothing to tell. In memory a column's values lie side by side."""
+        plan, item, counters, kin = self._plan, candidates.item, self._counters(live), self._kinship(shelf)
+        out = np.empty((len(self.needs), len(item)), np.float32)
+        tell(
+            _sealed(person.lines), query.asked_us, item, candidates.signal, query.seeds, _context(query),
+            counters.address, counters.size, plan.instants, len(plan.shop), kin.category, kin.brand, kin.size,
+            plan.user, plan.pair, plan.half_lives_us, plan.n_person, plan.n_pair, *plan.each, *plan.for_all,
+            *self._signals, *self._fitted, out,
         )  # fmt: skip
-        counted = rows[plan.n_pair : plan.n_pair + len(plan.counters)]
-        gather(counters.items, plan.counters, plan.instants, item, counted)
-        if len(query.seeds) == 0:
-            rows[-len(_SEEDS) :] = np.nan
-        elif plan.seeded:
-            tell_seeds(query.seeds, item, kin.category, kin.brand, counters.price, rows[-len(_SEEDS) :])
-        scalars[plan.n_person : -len(_CONTEXT)] = [
-            column[0] if len(column) else np.nan for column in counters.shop
-        ]
-        scalars[-len(_CONTEXT) :] = _context(query)
-        run_program(*plan.each, now_us, scalars, rows, out)
-        told = np.empty((1, len(plan.for_all[2])), np.float32)
-        run_program(*plan.for_all[:2], np.arange(told.shape[1]), now_us, scalars, _NO_ROWS, told)
-        spread(told, plan.for_all[2], out)
-        tell_signals(candidates.signal, *self._signals, out)
-        for place, column in self._fitted:
-            out[:, place] = _by_row(column, item)
-        return out
+        return out.T
 
     def _counters(self, live: LiveItems) -> _Live:
-        # The keeper's columns stay the same memory until they grow, so their views are made once.
+        # The keeper's columns stay the same memory until they grow, so they are looked up once.
         if self._live is None or self._live.source is not live.counters:
             self._live = _Live.of(live.counters, self._plan)
         return self._live
@@ -128,21 +110,16 @@ class Assembler:
 class _Plan:
     """What to read and what to compute, found once for a list of needs."""
 
-    scalars: tuple[str, ...]  # base numbers of the whole query
-    rows: tuple[str, ...]  # base numbers of each candidate
     user: NDArray[np.int64]  # counts as ``read_person`` takes them
     pair: NDArray[np.int64]
     half_lives_us: NDArray[np.float64]
-    n_person: int  # leading scalars that ``read_person`` fills
-    n_pair: int  # leading rows that it fills
-    counters: NDArray[np.int64]  # live columns, as places in _COUNTERS: a row each after those
-    shop: tuple[str, ...]  # live sums, a scalar each after those
+    n_person: int  # scalars of the person
+    n_pair: int  # rows of the person and each item
+    counters: tuple[str, ...]  # live columns, a row each
+    shop: tuple[str, ...]  # live sums, a scalar each
     instants: NDArray[np.bool_]  # per counter: 0 means none
-    seeded: bool
-    each: tuple[
-        NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]
-    ]  # program, constants, places: per candidate
-    for_all: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]  # the same for all of a query
+    each: Program  # per candidate
+    for_all: Program  # the same for all of a query
 
     @classmethod
     def of(cls, needs: Sequence[str]) -> _Plan:
@@ -167,12 +144,10 @@ class _Plan:
         index = {name: place for place, name in enumerate((*scalars, *rows))}
         lone = {place for place, expr in wanted.items() if expr and all(c in scalars for c in expr.columns())}
         return cls(
-            scalars=scalars, rows=rows, user=_specs(user), pair=_specs(pair),
+            user=_specs(user), pair=_specs(pair),
             half_lives_us=np.array([days * DAY_US for days in decays], np.float64),
-            n_person=len(person), n_pair=len(per_item), shop=shop,
-            counters=np.array([_COUNTERS.index(name) for name in counters], np.int64),
+            n_person=len(person), n_pair=len(per_item), counters=counters, shop=shop,
             instants=np.array([name.endswith("_us") for name in counters], np.bool_),
-            seeded=bool(used.intersection(_SEEDS)),
             each=_program({place: expr for place, expr in wanted.items() if place not in lone}, index),
             for_all=_program({place: expr for place, expr in wanted.items() if place in lone}, index),
         )  # fmt: skip
@@ -180,18 +155,19 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Live:
-    """The live columns a plan needs, all of one type, so that compiled code takes them as one tuple."""
+    """Where the live columns lie that a plan needs: its counters, its sums of the shop, the price last paid."""
 
-    items: tuple[NDArray[np.int64], ...]
-    shop: tuple[NDArray[np.int64], ...]
+    address: NDArray[np.int64]
+    size: NDArray[np.int64]
+    held: tuple[NDArray[np.int64], ...]  # keeps their memory
     source: Mapping[str, NDArray[np.int64]]
-    price: NDArray[np.int64] = field(default_factory=_NO_COUNTS.copy)
 
     @classmethod
     def of(cls, counters: Mapping[str, NDArray[np.int64]], plan: _Plan) -> _Live:
-        items = tuple(_sealed(counters.get(name, _NO_COUNTS)) for name in _COUNTERS)
-        shop = tuple(counters.get(name, _NO_COUNTS) for name in plan.shop)
-        return cls(items, shop, counters, _sealed(counters.get(ENDS[2], _NO_COUNTS)))
+        names = (*plan.counters, *plan.shop, _PRICE)
+        held = tuple(np.ascontiguousarray(counters.get(name, _NO_COUNTS), np.int64) for name in names)
+        address = np.array([column.ctypes.data for column in held], np.int64)
+        return cls(address, np.array([len(column) for column in held], np.int64), held, counters)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,9 +190,6 @@ class _Kin:
         )
 
 
-_NO_ROWS = np.empty((0, 1))
-
-
 def _specs(counts: Sequence[UserCount | PairCount]) -> NDArray[np.int64]:
     """Rows (event, width or 0 for all, grain, 1 to count orders), ``(n, 4)``."""
     rows = []
@@ -227,9 +200,7 @@ def _specs(counts: Sequence[UserCount | PairCount]) -> NDArray[np.int64]:
     return np.array(rows, np.int64).reshape(-1, 4)
 
 
-def _program(
-    wanted: Mapping[int, Expr | None], index: Mapping[str, int]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+def _program(wanted: Mapping[int, Expr | None], index: Mapping[str, int]) -> Program:
     code, constants = compiled([expr for expr in wanted.values() if expr is not None], index)
     return code, constants, np.array(list(wanted), np.int64)
 
@@ -246,18 +217,27 @@ def _signal_places(
     return np.array(which, np.int64), np.array([forms[at] for at in which], np.int64).reshape(-1, 3)
 
 
-def _context(query: Query) -> tuple[float, float, float, float]:
+def _fitted_columns(
+    needs: Sequence[str], fitted: Mapping[str, NDArray[np.float32]]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Columns of the release that are needed, ``(n, I)`` with NaN where one is short or not there; their places."""
+    place = {
+        name: at
+        for at, name in enumerate(needs)
+        if name in fitted or (name in BY_NAME and BY_NAME[name].expr is None)
+    }
+    columns = [fitted.get(name, _NO_COLUMN) for name in place]
+    stacked = np.full((len(columns), max(map(len, columns), default=0)), np.nan, np.float32)
+    for row, column in enumerate(columns):
+        stacked[row, : len(column)] = column
+    return stacked, np.array([*place.values()], np.int64)
+
+
+def _context(query: Query) -> NDArray[np.float64]:
     local_us = query.asked_us + (query.context.offset_minutes or 0) * MINUTE_US
     weekday = (local_us // DAY_US + 3) % 7  # 1970-01-01 was a Thursday
-    return local_us % DAY_US // HOUR_US, weekday, device_code(query.context.device), len(query.seeds)
-
-
-def _by_row(column: NDArray[np.float32] | None, item: NDArray[np.int32]) -> NDArray[np.float32] | float:
-    """Values by item row; NaN for items beyond, or without a column."""
-    if column is None or len(column) == 0:
-        return np.nan
-    inside = (item >= 0) & (item < len(column))
-    return np.where(inside, column[np.where(inside, item, 0)], np.nan).astype(np.float32)
+    hour = local_us % DAY_US // HOUR_US
+    return np.array([hour, weekday, device_code(query.context.device), len(query.seeds)], np.float64)
 
 
 def _sealed(column: NDArray[Any]) -> NDArray[Any]:

@@ -1,39 +1,128 @@
-"""Compiled: the little machine that runs feature programs, and what it is fed with beside a person's lines."""
+"""Compiled: all features of one query's candidates in one call, column after column.
+
+Nothing here takes a slice of an array: each would count references, and that costs more than the work of a column.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from numba import carray, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US
 from shelfwise.features._expr import ADD, CONST, DEPTH, DIV, LN, LOAD, MAX, MUL, SINCE, STORE, SUB
-from shelfwise.features._merging import STEPS
-from shelfwise.features._person import code_of
+from shelfwise.features._merging import Lines
+from shelfwise.features._person import code_of, read_person
 
 
 @njit(cache=True)
-def gather(
-    columns: tuple[NDArray[np.int64], ...],
-    which: NDArray[np.int64],
-    instants: NDArray[np.bool_],
+def tell(
+    lines: Lines,
+    now_us: int,
     item: NDArray[np.int32],
+    signal: NDArray[np.float32],
+    seeds: NDArray[np.int32],
+    context: NDArray[np.float64],
+    address: NDArray[np.int64],
+    size: NDArray[np.int64],
+    instant: NDArray[np.bool_],
+    n_shop: int,
+    category: NDArray[np.int32],
+    brand: NDArray[np.int32],
+    n_codes: int,
+    user: NDArray[np.int64],
+    pair: NDArray[np.int64],
+    half_lives_us: NDArray[np.float64],
+    n_person: int,
+    n_pair: int,
+    code: NDArray[np.int64],
+    constant: NDArray[np.float64],
+    place: NDArray[np.int64],
+    code_for_all: NDArray[np.int64],
+    constant_for_all: NDArray[np.float64],
+    place_for_all: NDArray[np.int64],
+    which: NDArray[np.int64],
+    signal_place: NDArray[np.int64],
+    fitted: NDArray[np.float32],
+    fitted_place: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    """Fill ``out`` ``(F, C)``.
+
+    Scalars of the query are those of the person, sums of the shop, the context; rows of the candidates are those of the
+    person and the item, live counters, what is shared with the seeds: the programs count through both in that order.
+    ``address`` and ``size`` are of the counters, then of the ``n_shop`` sums, then of the price.
+    """
+    n_counters = len(address) - n_shop - 1
+    scalars = np.empty(n_person + n_shop + len(context))
+    rows = np.empty((n_pair + n_counters + 3, len(item)))
+    read_person(
+        lines,
+        now_us,
+        item,
+        user,
+        pair,
+        half_lives_us,
+        category,
+        brand,
+        n_codes,
+        scalars[:n_person],
+        rows[:n_pair],
+    )
+    _gather(address, size, instant, item, n_pair, rows)
+    _tell_seeds(seeds, item, category, brand, _column(address[-1], size[-1]), n_pair + n_counters, rows)
+    for k in range(n_shop):
+        at = n_counters + k
+        scalars[n_person + k] = _column(address[at], size[at])[0] if size[at] > 0 else np.nan
+    for k in range(len(context)):
+        scalars[n_person + n_shop + k] = context[k]
+    run_program(code, constant, place, now_us, scalars, rows, out)
+    _tell_all(code_for_all, constant_for_all, place_for_all, now_us, scalars, out)
+    _tell_signals(signal, which, signal_place, out)
+    _tell_fitted(fitted, fitted_place, item, out)
+
+
+@intrinsic
+def _pointer(_: Any, address: Any) -> Any:
+    """A number as the address that it is."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), generate
+
+
+@njit(cache=True)
+def _column(address: int, size: int) -> NDArray[np.int64]:
+    """The live column that lies there. Columns are handed over as addresses: a tuple of them costs 5 us a call."""
+    return carray(_pointer(address), (size,), np.int64)
+
+
+@njit(cache=True)
+def _gather(
+    address: NDArray[np.int64],
+    size: NDArray[np.int64],
+    instant: NDArray[np.bool_],
+    item: NDArray[np.int32],
+    first: int,
     rows: NDArray[np.float64],
 ) -> None:
-    """Live counters of the candidates: row k of ``rows`` ``(len(which), C)`` from column ``which[k]``.
+    """Live counters of the candidates: rows of ``rows`` from ``first`` on.
 
-    An empty column tells nothing; a row beyond a column counts 0; an instant of 0 is none. The tuple always has
-    all columns, so that there is one compiled form of this, whatever a ranker needs.
+    An empty column tells nothing; a row beyond a column counts 0; an instant of 0 is none.
     """
-    for k in range(len(which)):
-        column = columns[which[k]]
+    for k in range(len(instant)):
+        column = _column(address[k], size[k])
+        absent = np.nan if size[k] == 0 or instant[k] else 0.0
         for c in range(len(item)):
-            value = 0.0
-            if 0 <= item[c] < len(column):
+            value = absent
+            if 0 <= item[c] < size[k] and (column[item[c]] != 0 or not instant[k]):
                 value = float(column[item[c]])
-            if len(column) == 0 or (instants[k] and value == 0.0):
-                value = np.nan
-            rows[k, c] = value
+            rows[first + k, c] = value
 
 
 @njit(cache=True, error_model="numpy")
@@ -46,7 +135,7 @@ def run_program(
     rows: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Run compiled expressions for each column of ``rows`` ``(R, C)``; expression k goes to ``out[:, place[k]]``.
+    """Run compiled expressions for each column of ``rows`` ``(R, C)``; expression k goes to ``out[place[k]]``.
 
     Operands below ``len(scalars)`` are scalars, the others rows. Nothing is NaN, and NaN in is NaN out.
     """
@@ -55,76 +144,93 @@ def run_program(
     top = -1
     for step in range(len(code)):
         kind, operand = code[step, 0], code[step, 1]
-        if kind == LOAD:
+        if kind == CONST or (kind == LOAD and operand < len(scalars)):
             top += 1
-            _load(operand, scalars, rows, stack[top])
-        elif kind == CONST:
-            top += 1
+            value = constant[step] if kind == CONST else scalars[operand]
             for c in range(width):
-                stack[top, c] = constant[step]
+                stack[top, c] = value
+        elif kind == LOAD:
+            top += 1
+            row = operand - len(scalars)
+            for c in range(width):
+                stack[top, c] = rows[row, c]
         elif kind == STORE:
             column = place[operand]
             for c in range(width):
-                out[c, column] = stack[top, c]
+                out[column, c] = stack[top, c]
             top -= 1
         elif kind in (LN, SINCE):
-            _change(kind, stack[top], float(now_us))
+            _change(kind, stack, top, float(now_us))
         else:
             top -= 1
-            _join(kind, stack[top], stack[top + 1])
-
-
-@njit(cache=True)
-def _load(
-    operand: int, scalars: NDArray[np.float64], rows: NDArray[np.float64], value: NDArray[np.float64]
-) -> None:
-    if operand < len(scalars):
-        for c in range(len(value)):
-            value[c] = scalars[operand]
-    else:
-        for c in range(len(value)):
-            value[c] = rows[operand - len(scalars), c]
+            _join(kind, stack, top)
 
 
 @njit(cache=True, error_model="numpy")
-def _change(kind: int, value: NDArray[np.float64], now_us: float) -> None:
+def _change(kind: int, stack: NDArray[np.float64], top: int, now_us: float) -> None:
     if kind == LN:
-        for c in range(len(value)):
-            value[c] = np.log(value[c]) if value[c] > 0 else np.nan
+        for c in range(stack.shape[1]):
+            stack[top, c] = np.log(stack[top, c]) if stack[top, c] > 0 else np.nan
     else:
-        for c in range(len(value)):
-            value[c] = (now_us - value[c]) / DAY_US
+        for c in range(stack.shape[1]):
+            stack[top, c] = (now_us - stack[top, c]) / DAY_US
 
 
 @njit(cache=True, error_model="numpy")
-def _join(kind: int, one: NDArray[np.float64], two: NDArray[np.float64]) -> None:
+def _join(kind: int, stack: NDArray[np.float64], top: int) -> None:
+    """The two topmost values become one."""
+    width = stack.shape[1]
     if kind == ADD:
-        for c in range(len(one)):
-            one[c] += two[c]
+        for c in range(width):
+            stack[top, c] += stack[top + 1, c]
     elif kind == SUB:
-        for c in range(len(one)):
-            one[c] -= two[c]
+        for c in range(width):
+            stack[top, c] -= stack[top + 1, c]
     elif kind == MUL:
-        for c in range(len(one)):
-            one[c] *= two[c]
+        for c in range(width):
+            stack[top, c] *= stack[top + 1, c]
     elif kind == DIV:
-        for c in range(len(one)):
-            one[c] = one[c] / two[c] if two[c] != 0 else np.nan
+        for c in range(width):
+            ratio = stack[top, c] / stack[top + 1, c]
+            stack[top, c] = ratio if stack[top + 1, c] != 0 else np.nan
     elif kind == MAX:
-        for c in range(len(one)):
-            one[c] = one[c] if one[c] >= two[c] else two[c] if one[c] < two[c] else np.nan
+        for c in range(width):
+            one, two = stack[top, c], stack[top + 1, c]
+            larger = two if one < two else np.nan
+            stack[top, c] = one if one >= two else larger
 
 
 @njit(cache=True)
-def spread(values: NDArray[np.float32], place: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-    """The same value for every candidate: ``values`` ``(1, n)`` into columns ``place`` of ``out``."""
-    for c in range(len(out)):
-        for k in range(len(place)):
-            out[c, place[k]] = values[0, k]
+def _tell_all(
+    code: NDArray[np.int64],
+    constant: NDArray[np.float64],
+    place: NDArray[np.int64],
+    now_us: int,
+    scalars: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    """What is the same for every candidate: computed once."""
+    told = np.empty((len(out), 1), np.float32)
+    run_program(code, constant, place, now_us, scalars, np.empty((0, 1)), told)
+    for k in range(len(place)):
+        value = told[place[k], 0]
+        for c in range(out.shape[1]):
+            out[place[k], c] = value
 
 
 @njit(cache=True)
-def tell_signals(
+def _tell_fitted(
+    fitted: NDArray[np.float32], place: NDArray[np.int64], item: NDArray[np.int32], out: NDArray[np.float32]
+) -> None:
+    """Columns of the release, ``fitted`` ``(n, I)``; NaN for items beyond."""
+    for k in range(len(place)):
+        for c in range(len(item)):
+            known = 0 <= item[c] < fitted.shape[1]
+            out[place[k], c] = fitted[k, item[c]] if known else np.nan
+
+
+@njit(cache=True)
+def _tell_signals(
     signal: NDArray[np.float32], which: NDArray[np.int64], place: NDArray[np.int64], out: NDArray[np.float32]
 ) -> None:
     """Signals, by their highest, and their ranks: ``which`` column of ``signal`` into three columns of ``out``.
@@ -132,75 +238,61 @@ def tell_signals(
     ``place`` ``(n, 3)``: where its own value, its relative value and its rank go; -1 where not wanted.
     """
     size = len(signal)
-    key = np.empty(size, np.int64)
+    value = np.empty(size, np.float32)
     for k in range(len(which)):
+        own, relative, rank = place[k, 0], place[k, 1], place[k, 2]
         highest = np.float32(-np.inf)
-        loud = 0
         for c in range(size):
-            value = signal[c, which[k]]
-            if not np.isnan(value):
-                highest = max(highest, value)
-                key[loud] = _sortable(value) << 20 | c
-                loud += 1
-        for c in range(size):
-            value = signal[c, which[k]]
-            if place[k, 0] >= 0:
-                out[c, place[k, 0]] = value
-            if place[k, 1] >= 0:
-                out[c, place[k, 1]] = value / highest if highest > 0 else np.nan
-            if place[k, 2] >= 0:
-                out[c, place[k, 2]] = np.nan
-        if place[k, 2] >= 0:
-            _sort(key, loud)
-            rank = 0
-            for n in range(loud):
-                c = key[loud - 1 - n] & 0xFFFFF
-                if n > 0 and signal[c, which[k]] != signal[key[loud - n] & 0xFFFFF, which[k]]:
-                    rank = n
-                out[c, place[k, 2]] = rank
+            value[c] = signal[c, which[k]]
+            if value[c] > highest:
+                highest = value[c]
+        if own >= 0:
+            for c in range(size):
+                out[own, c] = value[c]
+        if relative >= 0:
+            for c in range(size):
+                out[relative, c] = value[c] / highest if highest > 0 else np.nan
+        if rank >= 0:
+            for c in range(size):
+                out[rank, c] = np.nan if np.isnan(value[c]) else _higher(value, value[c])
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def _higher(value: NDArray[np.float32], mine: float) -> float:
+    """How many are higher. To compare all with all, eight at a time, is less work than to sort some hundreds."""
+    count = np.float32(0.0)
+    for c in range(len(value)):
+        count += np.float32(1.0) if value[c] > mine else np.float32(0.0)
+    return count
 
 
 @njit(cache=True)
-def _sort(key: NDArray[np.int64], size: int) -> None:
-    """Put the first ``size`` keys in rising order."""
-    for step in STEPS:
-        for place in range(step, size):
-            moving = key[place]
-            at = place
-            while at >= step and key[at - step] > moving:
-                key[at] = key[at - step]
-                at -= step
-            key[at] = moving
-
-
-@njit(cache=True)
-def _sortable(value: np.float32) -> int:
-    """A whole number that rises as the value does. Source: the usual trick on IEEE 754 bit patterns."""
-    bits = int(np.float32(value).view(np.int32))
-    return bits if bits >= 0 else -0x80000000 - bits
-
-
-@njit(cache=True)
-def tell_seeds(
+def _tell_seeds(
     seeds: NDArray[np.int32],
     item: NDArray[np.int32],
     category: NDArray[np.int32],
     brand: NDArray[np.int32],
     price: NDArray[np.int64],
+    first: int,
     rows: NDArray[np.float64],
 ) -> None:
-    """What candidates share with the seeds, rows ``(3, C)``: share of category, share of brand, price in logarithms."""
+    """What candidates share with the seeds, three rows from ``first`` on: category, brand, difference of log price."""
+    if len(seeds) == 0:
+        for row in range(first, first + 3):
+            for c in range(len(item)):
+                rows[row, c] = np.nan
+        return
     priced, log_price = 0, 0.0
     for seed in seeds:
         if 0 <= seed < len(price) and price[seed] > 0:
             priced += 1
             log_price += np.log(float(price[seed]))
     for c in range(len(item)):
-        rows[0, c] = _shared(seeds, category, code_of(category, item[c]))
-        rows[1, c] = _shared(seeds, brand, code_of(brand, item[c]))
-        rows[2, c] = np.nan
+        rows[first, c] = _shared(seeds, category, code_of(category, item[c]))
+        rows[first + 1, c] = _shared(seeds, brand, code_of(brand, item[c]))
+        rows[first + 2, c] = np.nan
         if priced and 0 <= item[c] < len(price) and price[item[c]] > 0:
-            rows[2, c] = np.log(float(price[item[c]])) - log_price / priced
+            rows[first + 2, c] = np.log(float(price[item[c]])) - log_price / priced
 
 
 @njit(cache=True)
@@ -208,4 +300,4 @@ def _shared(seeds: NDArray[np.int32], codes: NDArray[np.int32], mine: int) -> fl
     same = 0
     for seed in seeds:
         same += code_of(codes, seed) == mine
-    return same / len(seeds) if mine >= 0 and len(seeds) > 0 else np.nan
+    return same / len(seeds) if mine >= 0 else np.nan
