@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -54,8 +54,8 @@ class Candidates:
     score: NDArray[np.float32]  # (C,) higher is better; NaN until a ranker has judged
 
     def __post_init__(self) -> None:
-        lengths = {len(self.item), len(self.proposed), len(self.signal), len(self.score)}
-        if len(lengths) > 1:
+        if not len(self.item) == len(self.proposed) == len(self.signal) == len(self.score):
+            lengths = {len(self.item), len(self.proposed), len(self.signal), len(self.score)}
             raise InvalidInput(f"candidate columns have lengths {sorted(lengths)}; expected one")
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Candidates:
 
     def scored(self, score: NDArray[np.float32]) -> Candidates:
         """The same items, judged."""
-        return replace(self, score=score)
+        return Candidates(self.item, self.proposed, self.signal, score)
 
     def top(self, limit: int) -> Candidates:
         """Best first. Ties keep the order of retrieval; an unscored item never wins."""
@@ -96,14 +96,10 @@ class Slate:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Slate:
         """These positions, in this order."""
-        return replace(
-            self,
-            item=self.item[rows],
-            score=self.score[rows],
-            propensity=self.propensity[rows],
-            proposed=self.proposed[rows],
-            signal=self.signal[rows],
-        )
+        return Slate(
+            self.item[rows], self.score[rows], self.propensity[rows], self.proposed[rows], self.signal[rows],
+            self.rules,
+        )  # fmt: skip
 
 
 class Degraded(msgspec.Struct, frozen=True):

@@ -244,7 +244,7 @@ def _tell_signals(
         highest = np.float32(-np.inf)
         for c in range(size):
             value[c] = signal[c, which[k]]
-            if value[c] > highest:
+            if value[c] > highest:  # noqa: PLR1730 - NaN is not
                 highest = value[c]
         if own >= 0:
             for c in range(size):
@@ -263,7 +263,7 @@ def _higher(value: NDArray[np.float32], mine: float) -> float:
     count = np.float32(0.0)
     for c in range(len(value)):
         count += np.float32(1.0) if value[c] > mine else np.float32(0.0)
-    return count
+    return float(count)
 
 
 @njit(cache=True)

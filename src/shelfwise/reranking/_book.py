@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from shelfwise.reranking.filters import Scene, compile_filter
 
 Rows = NDArray[np.int32]
 _UNKNOWN = FAULTS.index("unknown")
+_RULE = "rule:"  # + the id of a rule, where a check is one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,23 +89,23 @@ class RuleBook:
 
     def permit(self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows) -> Bools:
         """``(C,)`` True where it may be shown. Raises InvalidField for a filter that cannot be read."""
-        return self.judge(query, person, live, shelf, item).allowed
+        faults, n_faults, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        allowed: Bools = faults == 0 if n_faults else np.ones(len(item), np.bool_)
+        for _, holds in self._checks(query, person, live, shelf, item, faults, n_unknown):
+            allowed &= holds
+        return allowed
 
     def judge(
         self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
     ) -> Permission:
         """The same, with the ids of the rules that dropped something."""
-        faults = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        faults, _, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
         allowed: Bools = faults == 0
-        rows, spread = _on_shelf(item, faults)
-        for _, holds in self._wishes(query, person, live, shelf, rows):
-            allowed &= spread(holds)
         rules: list[str] = []
-        for name, holds in self._ruled(query, live, shelf, rows):
-            dropped = allowed & ~spread(holds)
-            if dropped.any():
-                rules.append(name)
-                allowed &= ~dropped
+        for name, holds in self._checks(query, person, live, shelf, item, faults, n_unknown):
+            if name.startswith(_RULE) and np.any(allowed & ~holds):
+                rules.append(name.removeprefix(_RULE))
+            allowed &= holds
         return Permission(allowed, tuple(rules))
 
     def why_not(
@@ -114,13 +116,10 @@ class RuleBook:
         out_of_stock, hidden, not_yet_available, no_longer_available, region, age, in_cart, excluded,
         already_bought, filter, unknown (to shelf or live columns), or ``rule:`` and the rule's id.
         """
-        faults = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        faults, _, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
         reason = np.array(FAULTS, object)[faults]
-        rows, spread = _on_shelf(item, faults)
-        wishes = self._wishes(query, person, live, shelf, rows)
-        ruled = ((f"rule:{name}", holds) for name, holds in self._ruled(query, live, shelf, rows))
-        for name, holds in (*wishes, *ruled):
-            reason[~spread(holds) & (reason == "")] = name
+        for name, holds in self._checks(query, person, live, shelf, item, faults, n_unknown):
+            reason[~holds & (reason == "")] = name
         return tuple(reason.tolist())
 
     def arrange(
@@ -160,6 +159,18 @@ class RuleBook:
             self._masks.of(rule.filter, scene)
         self.arrange(nothing, Candidates.none(), live, shelf, size=1)
 
+    def _checks(
+        self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows,
+        faults: NDArray[np.uint8], n_unknown: int,
+    ) -> Iterator[Check]:  # fmt: skip
+        """All that is asked beside the hard facts: wishes, then rules. Of unknown rows nothing is asked."""
+        known = faults != _UNKNOWN
+        rows = item[known] if n_unknown else item
+        for name, holds in chain(
+            self._wishes(query, person, live, shelf, rows), self._ruled(query, live, shelf, rows)
+        ):
+            yield name, _spread(holds, known) if n_unknown else holds
+
     def _wishes(
         self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
     ) -> Iterator[Check]:
@@ -170,12 +181,17 @@ class RuleBook:
     def _ruled(self, query: Query, live: LiveItems, shelf: Shelf, item: Rows) -> Iterator[Check]:
         """Exclude rules, then include rules: an item must fit at least one of these, if there are any."""
         plan = self._plans.of(query)
+        exclude, include = _active(plan.exclude, query), _active(plan.include, query)
+        if not exclude and not include:
+            return
         scene = _scene(query, live, shelf, item)
-        for rule in _active(plan.exclude, query):
-            yield rule.rule_id, ~self._masks.of(rule.filter, scene)
-        include = _active(plan.include, query)
+        for rule in exclude:
+            yield _RULE + rule.rule_id, ~self._masks.of(rule.filter, scene)
         if include:
-            yield include[0].rule_id, np.any([self._masks.of(rule.filter, scene) for rule in include], axis=0)
+            yield (
+                _RULE + include[0].rule_id,
+                np.any([self._masks.of(rule.filter, scene) for rule in include], axis=0),
+            )
 
     def _regions_of(self, shelf: Shelf) -> Regions:
         if self._regions is None or self._regions[0] is not shelf:
@@ -232,22 +248,11 @@ class RuleBook:
         )
 
 
-def _on_shelf(item: Rows, faults: NDArray[np.uint8]) -> tuple[Rows, Callable[[Bools], Bools]]:
-    """Rows that may be looked up, and how to read an answer about them for all: unknown rows read True."""
-    if not (faults == _UNKNOWN).any():
-        return item, _as_it_is
-    known = faults != _UNKNOWN
-
-    def spread(holds: Bools) -> Bools:
-        full = np.ones(len(item), np.bool_)
-        full[known] = holds
-        return full
-
-    return item[known], spread
-
-
-def _as_it_is(holds: Bools) -> Bools:
-    return holds
+def _spread(holds: Bools, known: Bools) -> Bools:
+    """An answer about the known rows for all: of the others nothing speaks against them."""
+    full = np.ones(len(known), np.bool_)
+    full[known] = holds
+    return full
 
 
 def _active(rules: tuple[Ready, ...], query: Query) -> tuple[Ready, ...]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import (
-    CART,
     DAY_US,
     EVENT_CODES,
     NO_ROWS,
@@ -22,7 +21,7 @@ from shelfwise.domain import (
     Query,
     Shelf,
 )
-from shelfwise.reranking._kernels import first_fault, mark_among
+from shelfwise.reranking._kernels import first_fault, mark_among, still_in_cart
 from shelfwise.reranking._settings import ArrangeSettings
 
 Rows = NDArray[np.int32]
@@ -71,14 +70,15 @@ class Regions:
 
 def faults_of(
     query: Query, person: PersonState, live: LiveItems, shelf: Shelf, regions: Regions, item: Rows
-) -> NDArray[np.uint8]:
-    """``(C,)`` index into FAULTS of the first hard fact that an item offends; 0 where none."""
-    faults: NDArray[np.uint8] = first_fault(
+) -> tuple[NDArray[np.uint8], int, int]:
+    """``(C,)`` index into FAULTS of the first hard fact that an item offends, 0 where none; how many offend one, and
+    how many are unknown."""
+    found: tuple[NDArray[np.uint8], int, int] = first_fault(
         item, _plain(live.stock), _plain(live.hidden), _plain(live.available_from_us),
         _plain(live.available_until_us), shelf.min_age, regions.codes,
         regions.sold(query.context.country or person.country), query.asked_us, query.context.age or 0,
     )  # fmt: skip
-    return faults
+    return found
 
 
 def personal_checks(
@@ -105,15 +105,10 @@ def bought(person: PersonState) -> Rows:
 
 def in_cart(person: PersonState, now_us: int, days: float) -> Rows:
     """Items put into the cart within ``days`` and neither taken out nor bought since. ``(<= L,)``"""
-    events, at_us = person.lines["event"], person.lines["at_us"]
-    added = np.flatnonzero(events == CART)
-    if not len(added) or at_us[added[0]] <= now_us - days * DAY_US:
+    if not len(person.lines):
         return NO_ROWS
-    touched = np.flatnonzero((events == CART) | (events == _REMOVED) | (events == PURCHASE))
-    item, newest = np.unique(person.lines["item"][touched], return_index=True)  # lines are newest first
-    line = touched[newest]
-    held = (events[line] == CART) & (at_us[line] > now_us - days * DAY_US) & (item >= 0)
-    return item[held].astype(np.int32)
+    held: Rows = still_in_cart(_sealed(person.lines), now_us - days * DAY_US, _REMOVED)
+    return held
 
 
 def among(item: Rows, others: Rows) -> Bools:
@@ -131,6 +126,14 @@ def _unlike(shelf: Shelf, item: Rows, held: Rows) -> Bools:
     of_held = group.codes[held[(held >= 0) & (held < len(shelf))]]
     codes = group.codes.take(item)
     return ~(same | among(codes, of_held[of_held >= 0]))
+
+
+def _sealed(lines: NDArray[np.void]) -> NDArray[np.void]:
+    """A read-only view: kernels see one type, whether the lines were read or made."""
+    if lines.flags.writeable:
+        lines = lines.view()
+        lines.flags.writeable = False
+    return lines
 
 
 def _plain(column: NDArray[Any]) -> NDArray[Any]:

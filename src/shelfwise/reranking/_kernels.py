@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from shelfwise.domain import CART, PURCHASE
 
 BEST, EPSILON, PLACKETT_LUCE = 0, 1, 2
 
@@ -21,14 +25,17 @@ def first_fault(
     sold: NDArray[np.bool_],
     now_us: int,
     age: int,
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], int, int]:
     """``(C,)`` the number of the first hard fact that an item offends, in the order of ``FAULTS``; 0: none.
+
+    Also how many items offend one, and how many are unknown.
 
     Columns are by item row and may differ in length: a row that any of them lacks is unknown. ``region`` ``(I,)``
     codes into ``sold``, whose last place stands for code -1; empty where nothing is restricted.
     """
     known = min(len(stock), len(hidden), len(from_us), len(until_us), len(min_age))
     fault = np.zeros(len(item), np.uint8)
+    n_unknown, n_faults = 0, 0
     for c in range(len(item)):
         row = item[c]
         if row < 0 or row >= known:
@@ -45,7 +52,57 @@ def first_fault(
             fault[c] = 6
         elif min_age[row] > age:
             fault[c] = 7
-    return fault
+        n_unknown += fault[c] == 1
+        n_faults += fault[c] != 0
+    return fault, n_faults, n_unknown
+
+
+@nb.njit(cache=True)
+def still_in_cart(lines: Any, after_us: float, removed: int) -> NDArray[np.int32]:
+    """Items of a history, newest line first, put into the cart after an instant and not touched since. ``(<= L,)``
+
+    To touch is to put in once more, to take out (event ``removed``), to buy.
+    """
+    n_lines = 0
+    while n_lines < len(lines) and lines[n_lines].at_us > after_us:
+        n_lines += 1
+    held = np.empty(n_lines, np.int32)
+    n_held = 0
+    for at in range(n_lines):
+        if lines[at].event == CART and lines[at].item >= 0:
+            touched = False
+            for newer in range(at):
+                event = lines[newer].event
+                if lines[newer].item == lines[at].item and (event in (CART, PURCHASE, removed)):
+                    touched = True
+                    break
+            if not touched:
+                held[n_held] = lines[at].item
+                n_held += 1
+    return held[:n_held]
+
+
+@nb.njit(cache=True)
+def best_of(score: NDArray[np.float32], code: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+    """Places of up to ``size`` candidates in order of their score ``(C,)``, at most one of each code ``(C,)``.
+
+    What has no score, NaN, goes last; ties keep their order; -1 is no code. The same as ``choose`` after sorting,
+    where nothing else is asked; to look for the highest ten times is less work than to sort.
+    """
+    picked = np.empty(min(size, len(score)), np.int64)
+    taken = np.zeros(len(score), np.bool_)
+    for position in range(len(picked)):
+        best = -1
+        for c in range(len(score)):
+            higher = best < 0 or score[c] > score[best] or (np.isnan(score[best]) and not np.isnan(score[c]))
+            if higher and not taken[c]:
+                best = c
+        if best < 0:
+            return picked[:position]
+        picked[position] = best
+        for c in range(len(score)):
+            taken[c] |= c == best or (code[c] >= 0 and code[c] == code[best])
+    return picked
 
 
 @nb.njit(cache=True)
