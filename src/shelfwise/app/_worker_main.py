@@ -1,6 +1,6 @@
 """A worker's process: ``python -m shelfwise.app._worker_main SHOP --worker N --fd SOCKET --target module:maker``.
 
-One granian in this process, on an event loop of our own, at the listening socket that it inherits.
+One event loop, at the listening socket that it inherits: connections wait in it while a worker is replaced.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.net import SocketHolder
-from granian.server.embed import Server
 
 from shelfwise.app._keeper_main import tell_ready
 from shelfwise.domain import StoreUnavailable
+from shelfwise.serving.http import HttpServer
 
 _STORES_WAIT_S = 60.0  # the keeper of a new shop makes the stores first
 _BACKLOG = 1024
@@ -56,46 +54,16 @@ def main() -> int:
 
 async def serve(app: Any, fd: int, ready_fd: int) -> None:
     """Take requests until told to stop; those in flight are finished."""
-    server = InheritedServer(app, fd)
-    loop = asyncio.get_running_loop()
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us says when
-    loop.add_signal_handler(signal.SIGTERM, server.stop)
-    running = loop.create_task(server.serve())
-    watching = loop.create_task(_stop_with_parent(server))
-    await asyncio.sleep(0)
-    loop.call_later(0.01, tell_ready, ready_fd)
-    await running
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    watching = loop.create_task(_stop_with_parent(told))
+    server = HttpServer(app)
+    await server.start(socket.socket(fileno=fd), backlog=_BACKLOG)
+    tell_ready(ready_fd)
+    await told.wait()
+    await server.stop()
     watching.cancel()
-
-
-class InheritedServer(Server):  # type: ignore[misc]
-    """Granian at a socket that is already bound, so that connections wait in it while a worker is replaced."""
-
-    def __init__(self, app: Any, fd: int) -> None:
-        super().__init__(
-            _Entry(app),
-            interface=Interfaces.RSGI,
-            http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=10_000),
-            websockets=False,
-            backlog=_BACKLOG,
-            log_enabled=False,
-        )
-        self._inherited = fd
-
-    def _init_shared_socket(self) -> None:
-        self._ssp, self._sfd = None, self._inherited
-        self._shd = SocketHolder(self._inherited, False, _BACKLOG)
-
-
-class _Entry:
-    """Only the callable: start and stop of the application happen outside the running loop."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        await self._app.__rsgi__(scope, protocol)
 
 
 def made(target: str, shop: Path, worker: int) -> Any:
@@ -112,11 +80,11 @@ def made(target: str, shop: Path, worker: int) -> Any:
             time.sleep(0.05)
 
 
-async def _stop_with_parent(server: Server) -> None:
+async def _stop_with_parent(told: asyncio.Event) -> None:
     parent = os.getppid()
     while os.getppid() == parent:
         await asyncio.sleep(_LOOK_S)
-    server.stop()
+    told.set()
 
 
 def _call(app: Any, name: str, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,4 +1,4 @@
-"""A shop folder with the real stores and keeper, and its door behind a real granian on a loopback port."""
+"""A shop folder with the real stores and keeper, and its door behind the real server on a loopback port."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import numpy as np
-from granian.server.embed import Server
+import uvloop
 from tests.serving.small import NOW_US, Source, release_of
 
 from shelfwise.domain import Event, EventLine, Item, StoreUnavailable
 from shelfwise.serving import Pipeline, Release, best_sellers
-from shelfwise.serving.http import App, Door, DoorSettings, make_app
+from shelfwise.serving.http import App, Door, DoorSettings, HttpServer, make_app
 from shelfwise.serving.http._keeping import warm
 from shelfwise.stores import ItemChange, Receipt
 from shelfwise.stores.adapters.delta_lake import DeltaLake
@@ -137,12 +137,13 @@ def model(**more: Any) -> Release:
 
 
 class Served:
-    """An app behind granian, on a thread with a loop of its own."""
+    """An app behind its server, on a thread with a loop of its own."""
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.port = _free_port()
-        self._server = Server(app, "127.0.0.1", self.port, interface="rsgi", log_enabled=False)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
@@ -168,15 +169,22 @@ class Served:
 
     def stop(self) -> None:
         self.client.close()
-        self._loop.call_soon_threadsafe(self._server.stop)
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(10)
 
     def _run(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._server.serve())
-        self._loop.run_until_complete(asyncio.sleep(0.05))  # the last answers
+        self.app.__rsgi_init__(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self.app.__rsgi_del__(self._loop)
         self._loop.close()
+
+    async def _serve(self) -> None:
+        server = HttpServer(self.app)
+        await server.start(self._listener)
+        await self._stopping.wait()
+        await server.stop()
 
 
 def serve(door: Door) -> Served:
@@ -218,12 +226,6 @@ def counters(live: Any) -> dict[str, list[int]]:
 
 async def _called(work: Callable[[], Any]) -> Any:
     return work()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, tries: int = 18_000) -> None:

@@ -13,6 +13,7 @@ from shelfwise.serving.http._problems import Problem
 from shelfwise.serving.http._recommend import answer, asker, query_of
 from shelfwise.serving.http._request import Request, Response
 from shelfwise.serving.http._routes import ROUTES
+from shelfwise.serving.http._server import HttpServer, Patience
 from shelfwise.serving.http._users import person_document
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "AsyncInbox",
     "Door",
     "DoorSettings",
+    "HttpServer",
     "Keeping",
+    "Patience",
     "Problem",
     "RecommendationQuery",
     "Recommendations",

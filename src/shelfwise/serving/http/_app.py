@@ -39,10 +39,11 @@ class Scope(Protocol):
     client: str
     authority: str | None
     headers: Headers
+    arrived_s: float  # monotonic; ours, not RSGI's
 
 
 class App:
-    """The callable that granian runs, one in each worker."""
+    """The RSGI application of a worker."""
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -71,7 +72,7 @@ class App:
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         """Answer one request."""
         door, headers = self.door, scope.headers
-        arrived_s = door.now_s()
+        arrived_s = scope.arrived_s
         request_id = self._request_id(headers.get("x-request-id"))
         kind = "other"
         try:

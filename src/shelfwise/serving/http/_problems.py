@@ -30,8 +30,11 @@ TITLES = {
     414: "Address too long",
     415: "Unsupported media type",
     422: "Invalid input",
+    431: "Head too large",
     500: "Internal error",
+    501: "Not implemented",
     503: "Unavailable",
+    505: "Version not supported",
 }
 MAX_SHOWN = 120  # characters of a wrong value that are sent back
 

@@ -1,8 +1,8 @@
 """Whose turn it is: one request at a time does its work, in order of arrival, and few may wait.
 
 The event loop would run requests in their order too, but unseen: nobody could say how long one had waited, nor how
-many wait. Here each is stamped when it arrives, which takes microseconds, and one a round of the loop is worked on,
-so that stamps are late by one request's work at most.
+many wait. Here one is worked on at a time, and before the next has its turn the loop looks for who came meanwhile:
+connections in one round, their requests in another. So stamps of arrival are late by one request's work at most.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Turns:
         if self._taken:
             return False
         self._taken = True
-        asyncio.get_running_loop().call_soon(self._next)
+        self._soon()
         return True
 
     async def wait(self, *, patient: bool = False) -> None:
@@ -46,13 +46,18 @@ class Turns:
         (self._last if patient else self._first).append(turn)
         await turn
 
+    def _soon(self) -> None:
+        """The next turn comes two rounds after this one."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._next)
+
     def _next(self) -> None:
-        """Give the turn to the next who still wants it. Runs once a round of the loop, after who had it last."""
+        """Give the turn to the next who still wants it."""
         for waiting in (self._first, self._last):
             while waiting:
                 turn = waiting.popleft()
                 if not turn.done():
                     turn.set_result(None)
-                    asyncio.get_running_loop().call_soon(self._next)
+                    self._soon()
                     return
         self._taken = False
