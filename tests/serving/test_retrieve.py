@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shelfwise.candidates import Proposal
@@ -29,6 +29,7 @@ def by_turns(lists: dict[str, list[int]], size: int) -> dict[int, int]:
     return kept
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(ROWS, min_size=1, max_size=6), st.integers(1, 80))
 def test_sources_take_turns_and_each_item_comes_once(lists: list[list[int]], size: int) -> None:
     given_lists = dict(zip(SOURCES, lists, strict=False))
@@ -48,6 +49,7 @@ def test_nobody_proposing_anything_is_no_candidate() -> None:
     assert len(merge({"session": proposal([])}, pool_size=5)) == 0
 
 
+@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_places_are_where_items_stand(item: list[int], among: list[int]) -> None:
     found = places_of(np.array(item, np.int32), np.array(among, np.int32))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from shelfwise.candidates._protocol import CandidateSource, FittedSource, Proposal, Reasoner
@@ -64,7 +65,8 @@ def fit_source(
 ) -> FittedSource:
     """Fit a source on what happened strictly before an instant; ready to ask and to save.
 
-    A history in which there is nothing to learn gives a source that proposes nothing.
+    A history in which there is nothing to learn gives a source that proposes nothing. Several sources may be fitted at
+    once, each on a thread of its own.
 
     Args:
         name: One of ``SOURCES``.
@@ -146,8 +148,16 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-@lru_cache(maxsize=1)  # by identity: the six sources of one instant share what is prepared of its history
+_preparing = Lock()  # sources may be fitted on several threads; what they share is made once
+
+
 def _prepared(interactions: Interactions, as_of_us: int) -> Any:
+    with _preparing:
+        return _prepare_once(interactions, as_of_us)
+
+
+@lru_cache(maxsize=1)  # by identity: the six sources of one instant share what is prepared of its history
+def _prepare_once(interactions: Interactions, as_of_us: int) -> Any:
     from shelfwise.candidates._matrix import prepare
 
     return prepare(interactions, as_of_us)

@@ -119,10 +119,9 @@ def _merge(
     for rank in range(longest):
         begin = 0
         for source in range(len(lists)):
-            size, bit = lists[source]
-            if rank < size:
-                n = _add(rows[begin + rank], bit, slot, item, proposed, n)
-            begin += size
+            if rank < lists[source, 0]:
+                n = _add(rows[begin + rank], lists[source, 1], slot, item, proposed, n)
+            begin += lists[source, 0]
     return item[:n], proposed[:n]
 
 

@@ -14,6 +14,7 @@ from shelfwise.candidates._history import Remembered, history_of, open_to
 from shelfwise.candidates._kernels import Floats, Rows, add_votes, anchors, best_of, reads
 from shelfwise.candidates._neighbours import Neighbours
 from shelfwise.candidates._protocol import Proposal
+from shelfwise.candidates._select import score_of
 from shelfwise.candidates.collaborative.settings import CollaborativeSettings, MemorySettings
 from shelfwise.domain import BadRelease, LiveItems, PersonState, Query
 
@@ -297,7 +298,8 @@ def _add_products(near: Floats, add: Floats, times: Floats, x: Floats, out: Floa
 def score_all(by_factor: Floats, x: Floats, out: Floats) -> None:
     """``out = x @ by_factor``, ``(D,) @ (D, I) -> (I,)``, four factors at a time."""
     width, n = by_factor.shape
-    out[:] = 0
+    for i in range(n):
+        out[i] = 0
     whole = width // 4 * 4
     for a in range(0, whole, 4):
         x0, x1, x2, x3 = x[a], x[a + 1], x[a + 2], x[a + 3]
@@ -313,20 +315,29 @@ def score_all(by_factor: Floats, x: Floats, out: Floats) -> None:
             out[i] += by_factor[a, i] * x[a]
 
 
-@nb.njit(cache=True, fastmath=REASSOCIATE | {"nnan"})  # so that the search of the largest is vectorised
+@nb.njit(cache=True)
 def _blend(table: Floats, blend: Floats) -> None:
-    """Row 0: the others relative to their largest, weighted; what is below 0 counts as 0."""
-    n_parts, n = table.shape[0] - 1, table.shape[1]
-    score = table[0]
-    score[:] = 0
-    for g in range(n_parts):
-        part = table[g + 1]
-        largest = np.float32(0)
-        for i in range(n):
-            largest = max(largest, part[i])
-        scale = blend[g] / largest if largest > 0 else np.float32(0)
-        for i in range(n):
-            score[i] += scale * max(part[i], np.float32(0))
+    """Row 0: the three others relative to their largest, weighted; what is below 0 counts as 0."""
+    none = np.float32(0)
+    short, long = blend[0] / _largest(table[1]), blend[1] / _largest(table[2])
+    near = blend[2] / _largest(table[3])
+    for i in range(table.shape[1]):
+        s, t, v = table[1, i], table[2, i], table[3, i]
+        table[0, i] = (
+            short * (s if s > none else none)
+            + long * (t if t > none else none)
+            + near * (v if v > none else none)
+        )
+
+
+@nb.njit(cache=True)
+def _largest(part: Floats) -> np.float32:
+    """The largest value, infinity if none is above 0. Those above 0 are ordered as their bits are: eight at once."""
+    bits, largest = part.view(np.int32), np.int32(0)
+    for i in range(len(bits)):
+        largest = np.int32(max(largest, bits[i]))
+    found = score_of(largest)
+    return found if found > 0 else np.float32(np.inf)
 
 
 @nb.njit(cache=True)

@@ -66,7 +66,7 @@ class SessionSource:
         self._asked = Remembered(self._ask)
         # Scratch that the kernels leave as they found it: zeros. They hold the interpreter lock, so one is enough.
         self._likeness = np.zeros(index.n_sessions, np.float32)
-        self._holds = np.zeros(index.n_sessions, np.int64)
+        self._holds = np.zeros(index.n_sessions, np.int32)
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The items with most votes of like sessions."""
@@ -203,7 +203,7 @@ def vote(
     likeness: Floats,
     out: Floats,
 ) -> None:
-    """Add the votes of the sessions most like the query to ``out``.
+    """Write the votes of the sessions most like the query to ``out``, which is all zeros.
 
     ``likeness`` is all zeros before and after. Zero marks a session not met yet, so a weight is above 0.
     """
@@ -231,7 +231,9 @@ def vote(
             back = _first_shared(query, session_item, start[session], start[session + 1])
             power *= max(np.float32(0.05), np.float32(1) - match_decay * (back + 1))
         for p in range(start[session], start[session + 1]):
-            out[session_item[p]] += power * gain[session_item[p]]
+            out[session_item[p]] += power
+    for i in range(len(out)):
+        out[i] *= gain[i]
 
 
 @nb.njit(cache=True)
@@ -252,16 +254,16 @@ def _anchors(
     posting_start: NDArray[np.int64],
     posting: Rows,
     rarity: Floats,
-    holds: NDArray[np.int64],
+    holds: Rows,
 ) -> Rows:
     """For each asked item the query's item that shares most sessions with it, weighted; -1 where none does.
 
-    ``holds`` is all zeros before and after; between, bit b of a session says that it holds the b-th of 62 asked.
+    ``holds`` is all zeros before and after; between, bit b of a session says that it holds the b-th of 31 asked.
     """
     out, most = np.full(len(asked), -1, np.int32), np.zeros(len(asked), np.float32)
-    shared = np.empty(62, np.int64)
-    for begin in range(0, len(asked), 62):
-        some = asked[begin : begin + 62]
+    shared = np.empty(31, np.int32)
+    for begin in range(0, len(asked), 31):
+        some = asked[begin : begin + 31]
         _mark(some, posting_start, posting, holds)
         for k in range(len(query)):
             _count(query[k], len(some), posting_start, posting, holds, shared)
@@ -277,11 +279,11 @@ def _anchors(
 
 
 @nb.njit(cache=True)
-def _mark(asked: Rows, posting_start: NDArray[np.int64], posting: Rows, holds: NDArray[np.int64]) -> None:
+def _mark(asked: Rows, posting_start: NDArray[np.int64], posting: Rows, holds: Rows) -> None:
     for a in range(len(asked)):
         if 0 <= asked[a] < len(posting_start) - 1:
             for p in range(posting_start[asked[a]], posting_start[asked[a] + 1]):
-                holds[posting[p]] |= np.int64(1) << a
+                holds[posting[p]] |= 1 << a
 
 
 @nb.njit(cache=True)
@@ -290,8 +292,8 @@ def _count(
     n_asked: int,
     posting_start: NDArray[np.int64],
     posting: Rows,
-    holds: NDArray[np.int64],
-    shared: NDArray[np.int64],
+    holds: Rows,
+    shared: Rows,
 ) -> None:
     """``shared[a]``: sessions of an item that hold the a-th asked one too."""
     for a in range(n_asked):
