@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from shelfwise.domain import DAY_US, Answer, Degraded
 from shelfwise.streaming import ANSWERS, answer_rows, find_answer
 from streaming.shop import NOW_US, ShopUnderTest
@@ -30,8 +32,6 @@ def test_an_answer_is_found_by_its_id_wherever_its_batch_lies(tmp_path: Path) ->
 
 
 def test_answers_appended_before_a_kill_are_found_after_it(tmp_path: Path) -> None:
-    import msgspec
-
     shop = ShopUnderTest(tmp_path)
     shop.keeper.commit([("answers", msgspec.msgpack.encode([an_answer(1)]))])
     shop.crash()
@@ -51,12 +51,35 @@ def test_the_lake_has_a_row_per_shown_position(tmp_path: Path) -> None:
 
 
 def test_a_marked_fallback_is_told_in_the_lake() -> None:
-    import msgspec
-
     answer = msgspec.structs.replace(an_answer(1), degraded=Degraded("trending", "no time left"))
     table = answer_rows([answer])
     assert table.schema == ANSWERS
     assert table["degraded_level"].to_pylist() == ["trending", "trending"]
+
+
+def test_each_row_tells_of_its_own_answer_and_position() -> None:
+    two, none, one = an_answer(1, ("i1", "i2")), an_answer(2, ()), an_answer(3, ("i9",))
+    rows = answer_rows([two, none, one]).to_pylist()
+    assert [(row["recommendation_id"], row["position"], row["item_id"]) for row in rows] == [
+        (two.recommendation_id, 1, "i1"),
+        (two.recommendation_id, 2, "i2"),
+        (none.recommendation_id, 0, None),
+        (one.recommendation_id, 1, "i9"),
+    ]
+    assert [row["score"] for row in rows] == [0.5, 0.5, None, 0.5]
+    assert {(row["seeds"], row["missing"], row["filter"]) for row in rows} == {("[]", "{}", None)}
+
+
+def test_an_answer_is_found_among_those_of_other_workers_and_moments(tmp_path: Path) -> None:
+    shop = ShopUnderTest(tmp_path)
+    moments = [NOW_US, NOW_US + 100_000, NOW_US + 10_000_000]
+    batches = [[an_answer(worker, at_us=at_us) for at_us in moments] for worker in range(3)]
+    shop.keeper.commit([("answers", msgspec.msgpack.encode(batch)) for batch in batches])
+    shop.keeper.fold()
+    for answer in (answer for batch in batches for answer in batch):
+        assert find_answer(shop.state, shop.log, answer.recommendation_id) == answer
+    assert find_answer(shop.state, shop.log, batches[0][0].recommendation_id[:-1] + "x") is None
+    shop.close()
 
 
 def test_old_answers_are_no_longer_looked_up(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ TARGET = "shelfwise.app._worker:make_worker"
 _BACKLOG = 1024
 _YOUNG_S = 5.0  # who dies younger is started again only after a pause
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-_LOOK_S = 0.2
+_LOOK_S = 1.0  # a death, a word of readiness and a stop end the wait at once
 _SETTLE_S = 0.1  # a worker that was there before the keeper finds it within 50 ms
 _WORKERS_DRAIN_S, _DRAIN_S = 6.0, 10.0  # of a stop: for the workers; for all
 
@@ -153,9 +153,10 @@ class Supervisor:
         self._stopping = True
 
     def _wait(self) -> None:
-        """Until a process says something or dies, or a while has passed."""
+        """Until a process says something or dies, one is due to be started again, or a while has passed."""
         pipes = [child.ready_from for child in self.children if child.ready_from >= 0]
-        select.select([*pipes, _wake_from()], [], [], _LOOK_S)
+        due = [child.due_at - time.monotonic() for child in self.children if child.process is None]
+        select.select([*pipes, _wake_from()], [], [], max(0.0, min([_LOOK_S, *due])))
         _drain_wakes()
 
     def _stop_all(self) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from shelfwise.domain import DAY_US, Answer
 from shelfwise.stores import EventLog, Position, StateStore
 
-POINTERS = b"r:"  # + recommendation_id -> [position before its batches, number of the batch, place in it]
+POINTERS = (
+    b"r:"  # + bucket + "/" + a name of the batch -> [position before its group, number of the batch in it]
+)
+_BUCKET = 9  # characters that ids of one bucket share: their time in hex without its last two digits, 256 ms
 
 ANSWERS: pa.Schema = pa.schema(
     [
@@ -46,36 +52,45 @@ ANSWERS: pa.Schema = pa.schema(
 
 def answer_rows(answers: Sequence[Answer]) -> pa.Table:
     """Rows of the lake table ``answers``."""
-    rows = [row for answer in answers for row in _rows(answer)]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(ANSWERS)
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, ANSWERS, strict=True)], schema=ANSWERS
-    )
+    shown = np.array([len(answer.items) for answer in answers], np.int64)
+    rows = np.maximum(shown, 1)
+    owner = np.repeat(np.arange(len(answers)), rows)
+    first = np.cumsum(rows) - rows
+    said = {name: list(map(get, answers)) for name, get in _OF_ANSWER.items()}
+    columns: dict[str, Any] = {
+        **{
+            name: pa.array(values, ANSWERS.field(name).type).take(pa.array(owner))
+            for name, values in said.items()
+        },
+        **{name: list(chain.from_iterable(map(get, answers))) for name, get in _OF_POSITION.items()},
+        "position": np.where(shown[owner] > 0, np.arange(len(owner)) - first[owner] + 1, 0),
+    }
+    return pa.table({field.name: columns[field.name] for field in ANSWERS}, schema=ANSWERS)
 
 
 def pointers(payloads: Sequence[bytes], before: Position) -> dict[bytes, bytes | None]:
-    """Where the answers of batches appended after ``before`` stand."""
+    """Where batches appended after ``before`` stand, under the times of their answers."""
     found: dict[bytes, bytes | None] = {}
     for number, payload in enumerate(payloads):
-        for place, answer in enumerate(_decode_ids(payload)):
-            found[POINTERS + answer.recommendation_id.encode()] = _encode((before, number, place))
+        name, value = f"/{before}.{number}".encode(), _encode((before, number))
+        for bucket in {answer.recommendation_id[:_BUCKET] for answer in _decode_ids(payload)}:
+            found[POINTERS + bucket.encode() + name] = value
     return found
 
 
 def find_answer(state: StateStore, event_log: EventLog, recommendation_id: str) -> Answer | None:
     """The answer of an id, as it was logged; None if there is none, or the log has let it go."""
-    blob = state.get(POINTERS + recommendation_id.encode())
-    if blob is None:
-        return None
-    before, number, place = _decode_pointer(blob)
-    entries = event_log.read("answers", before, limit=number + 1)
-    answers = decode_answers(entries[number].blob) if number < len(entries) else []
-    answer = answers[place] if place < len(answers) else None
-    return answer if answer is not None and answer.recommendation_id == recommendation_id else None
+    for _, blob in state.scan(POINTERS + recommendation_id[:_BUCKET].encode() + b"/"):
+        before, number = _decode_pointer(blob)
+        entries = event_log.read("answers", before, limit=number + 1)
+        answer = _among(entries[number].blob, recommendation_id) if number < len(entries) else None
+        if answer is not None:
+            return answer
+    return None
 
 
 def old_pointers(state: StateStore, before_us: int, *, limit: int) -> list[bytes]:
-    """Keys of answers from before an instant: ids begin with their time, 11 hex digits of milliseconds."""
+    """Keys of batches from before an instant: ids begin with their time, 11 hex digits of milliseconds."""
     edge = POINTERS + f"{before_us // 1000:011x}".encode()
     found: list[bytes] = []
     for key, _ in state.scan(POINTERS):
@@ -93,21 +108,39 @@ class _Id(msgspec.Struct, array_like=True):
 
 decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
 _decode_ids = msgspec.msgpack.Decoder(list[_Id]).decode
-_decode_pointer = msgspec.msgpack.Decoder(tuple[Position, int, int]).decode
+_decode_pointer = msgspec.msgpack.Decoder(tuple[Position, int]).decode
 _encode = msgspec.msgpack.Encoder().encode
-_json = msgspec.json.Encoder().encode
+_text = msgspec.json.Encoder().encode  # bytes, which Arrow takes for text
 
 
-def _text(value: object) -> str:
-    return _json(value).decode()
+def _among(payload: bytes, recommendation_id: str) -> Answer | None:
+    """The answer of an id in a batch."""
+    ids = [answer.recommendation_id for answer in _decode_ids(payload)]
+    return decode_answers(payload)[ids.index(recommendation_id)] if recommendation_id in ids else None
 
 
-def _rows(answer: Answer) -> list[tuple[Any, ...]]:
-    head = (answer.answered_us, answer.answered_us // DAY_US, answer.user_id, answer.anonymous_id, answer.session_id,
-            answer.placement, answer.strategy, answer.release)  # fmt: skip
-    degraded = (answer.degraded.level, answer.degraded.reason) if answer.degraded else (None, None)
-    tail = (_text(answer.seeds), _text(answer.rules), _text(answer.variants), _text(answer.missing), *degraded,
-            answer.context.device, answer.context.country, answer.seen, answer.filter)  # fmt: skip
-    shown = zip(answer.items, answer.scores, answer.propensities, map(_text, answer.sources), strict=True)
-    rows = [(answer.recommendation_id, place, *head, *one, *tail) for place, one in enumerate(shown, start=1)]
-    return rows or [(answer.recommendation_id, 0, *head, None, None, None, None, *tail)]
+_NOTHING = (None,)
+_OF_ANSWER: Mapping[str, Callable[[Answer], Any]] = {
+    **{
+        name: attrgetter(name)
+        for name in (
+            "recommendation_id", "answered_us", "user_id", "anonymous_id", "session_id", "placement", "strategy",
+            "release", "seen", "filter",
+        )
+    },
+    "day": lambda answer: answer.answered_us // DAY_US,
+    "seeds": lambda answer: _text(answer.seeds),
+    "rules": lambda answer: _text(answer.rules),
+    "variants": lambda answer: _text(answer.variants),
+    "missing": lambda answer: _text(answer.missing),
+    "degraded_level": lambda answer: answer.degraded and answer.degraded.level,
+    "degraded_reason": lambda answer: answer.degraded and answer.degraded.reason,
+    "device": attrgetter("context.device"),
+    "country": attrgetter("context.country"),
+}  # fmt: skip
+_OF_POSITION: Mapping[str, Callable[[Answer], Iterable[Any]]] = {
+    "item_id": lambda answer: answer.items or _NOTHING,
+    "score": lambda answer: answer.scores or _NOTHING,
+    "propensity": lambda answer: answer.propensities or _NOTHING,
+    "sources": lambda answer: map(_text, answer.sources) if answer.sources else _NOTHING,
+}

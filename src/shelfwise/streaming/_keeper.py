@@ -84,6 +84,7 @@ class Keeper:
         self.figures = Figures()
         self._pending: list[tuple[Position, list[Event]]] = []
         self._pending_answers: list[tuple[Position, Position, list[bytes]]] = []
+        self._answers_end = stores.log.end("answers")
         self._retry_at = 0.0
         self._items = ItemsFold(
             stores.log,
@@ -171,7 +172,9 @@ class Keeper:
         return group
 
     def _take_events(self, group: _Round, payloads: dict[int, bytes]) -> None:
-        if payloads and self.figures.waiting_events > self._settings.behind_events:
+        if not payloads:
+            return
+        if self.figures.waiting_events > self._settings.behind_events:
             away = StoreUnavailable(f"{self.figures.waiting_events} events wait for the state store")
             group.outcomes = [away if at in payloads else old for at, old in enumerate(group.outcomes)]
             return
@@ -193,7 +196,6 @@ class Keeper:
     def _append(self, group: _Round) -> None:
         """Make the group durable, then remember its ids, answer it, and let its items take effect."""
         blobs, now_us = group.blobs(), self._stores.clock()
-        before = self._stores.log.end("answers") if "answers" in blobs else START
         ends = self._stores.log.append_all(blobs, at_us=now_us) if blobs else {}
         if "events" in ends:
             self._took_events(list(group.events.values()), now_us, ends["events"])
@@ -201,7 +203,8 @@ class Keeper:
             group.outcomes[place] = batch.receipt
             self.figures.duplicates += len(batch.receipt.duplicates)
         if "answers" in ends:
-            self._pending_answers.append((before, ends["answers"], blobs["answers"]))
+            self._pending_answers.append((self._answers_end, ends["answers"], blobs["answers"]))
+            self._answers_end = ends["answers"]
             self.figures.answers += len(group.answers)
         for place in group.answers:
             group.outcomes[place] = Receipt(accepted=1)

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 SINK = "keeper"
 TABLES: dict[Stream, str] = {"events": "event_lines", "answers": "answers"}
-_ENTRIES = 256  # batches read from the log at once
+_ENTRIES: dict[Stream, int] = {"events": 256, "answers": 64}  # batches read from the log at once: some 15 MB
 _FEW_FILES_S = 1.0  # least pause between two commits, so that a flood makes large files
 
 
@@ -61,6 +61,8 @@ class LakeSink:
         self._folded, self._clock, self._settings = folded, clock, settings
         self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]] | None] = queue.Queue()
         self._commits = 0
+        self._reached: dict[Stream, Position] = {}  # what the lake said, or was told; forgotten after trouble
+        self._answers_due = time.monotonic() + settings.answers_every_s
         self._thread = threading.Thread(target=self._run, name="lake", daemon=True)
 
     def start(self) -> None:
@@ -85,7 +87,9 @@ class LakeSink:
 
     def position(self, stream: Stream) -> Position:
         """Up to where the lake holds this stream."""
-        return position_at(self._lake.version(TABLES[stream], SINK))
+        if stream not in self._reached:
+            self._reached[stream] = position_at(self._lake.version(TABLES[stream], SINK))
+        return self._reached[stream]
 
     def _run(self) -> None:
         due = time.monotonic() + self._settings.lake_every_s
@@ -93,13 +97,20 @@ class LakeSink:
             try:
                 job = self._jobs.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
-                self._quietly(self.catch_up)
+                self._quietly(self._follow)
                 due = time.monotonic() + max(_FEW_FILES_S, self._settings.lake_every_s)
                 continue
             if job is None:
                 self._quietly(self.catch_up)
                 return
             _complete(*job)
+
+    def _follow(self) -> None:
+        """Events now, answers when they are due."""
+        self._catch_up("events")
+        if time.monotonic() >= self._answers_due:
+            self._catch_up("answers")
+            self._answers_due = time.monotonic() + self._settings.answers_every_s
 
     def _quietly(self, work: Callable[[], Any]) -> None:
         """A lake that is full or away is tried again; the log keeps the rows meanwhile."""
@@ -119,7 +130,7 @@ class LakeSink:
         """Tables of about ``lake_rows`` rows, up to what the states have taken in."""
         pending = _Pending([], 0, after)
         last = number_of(self._folded()) if stream == "events" else None
-        while entries := self._log.read(stream, pending.position, limit=_ENTRIES):
+        while entries := self._log.read(stream, pending.position, limit=_ENTRIES[stream]):
             kept = [entry for entry in entries if last is None or number_of(entry.position) <= last]
             if not kept:
                 break
@@ -138,10 +149,12 @@ class LakeSink:
 
     def _write(self, stream: Stream, pending: _Pending) -> None:
         rows, version = pa.concat_tables(pending.tables), number_of(pending.position)
+        self._reached.pop(stream, None)
         if stream == "events" and self._may_repeat(rows):
             self._lake.merge(TABLES[stream], rows, key=("event_id", "line"), sink=SINK, version=version)
         else:
             self._lake.append(TABLES[stream], rows, sink=SINK, version=version)
+        self._reached[stream] = pending.position
         self._commits += 1
         if self._commits % self._settings.compact_every == 0:
             for table in TABLES.values():

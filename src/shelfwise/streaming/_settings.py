@@ -28,6 +28,9 @@ class KeeperSettings(Settings):
     lake_every_s: float = Field(5.0, gt=0)
     """Seconds that accepted events wait for the lake. Shorter makes more and smaller files."""
 
+    answers_every_s: float = Field(30.0, gt=0)
+    """Seconds that answers wait for the lake. Nothing decides by them within minutes, and each commit has its price."""
+
     lake_rows: int = Field(200_000, gt=0)
     """Rows of one lake commit. More need more memory, some 300 bytes each."""
 
