@@ -233,7 +233,7 @@ def _heaviest(
     item: NDArray[np.int32], weight: NDArray[np.float32], n_items: int, limit: int
 ) -> tuple[NDArray[np.int32], int]:
     """Places of the ``limit`` known items that weigh most, as they stand; of equals those touched last. And how many."""
-    order, place, n = np.empty(len(item), np.int32), np.empty(len(item), np.int32), 0
+    order, place, n = np.empty(len(item), np.int32), np.empty(len(item), np.int32), np.int64(0)
     for m in range(len(item)):
         order[n], place[n] = order_of(weight[m]), m
         n += (item[m] < n_items) & (weight[m] > 0)

@@ -96,7 +96,7 @@ def _likely_floor(
     share = 2.0 * limit / max(len(score), 1)
     if step < 4 or share > 0.5:
         return above
-    n = 0
+    n = np.int64(0)
     for i in range(0, size * step, step):
         order[n] = order_of(score[i])
         n += (blocked[i] == 0) & (score[i] > above)

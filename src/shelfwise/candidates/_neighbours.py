@@ -91,7 +91,7 @@ def keep_strongest(
 
     ``scratch`` has two rows of at least as many places.
     """
-    order, row, n = scratch[0], scratch[1], 0
+    order, row, n = scratch[0], scratch[1], np.int64(0)
     for x in range(begin, end):
         order[n], row[n] = order_of(value[x]), rows[x]
         n += value[x] > 0
@@ -125,7 +125,7 @@ def _strongest_rows(
     near, scratch = np.empty(n, np.float32), np.empty((2, n), np.int32)
     for i in range(first, n, step):
         met[i] = True
-        n_touched = 0
+        n_touched = np.int64(0)  # a plain 0 would have the callee compiled once more, for 0 alone
         for a in range(left_start[i], left_start[i + 1]):
             group, weight = left_group[a], left_value[a]
             for b in range(right_start[group], right_start[group + 1]):
@@ -140,4 +140,4 @@ def _strongest_rows(
             near[x] = dot[j] / (norm[i] * norm[j] + shrink)
             dot[j], met[j] = 0, False
         dot[i], met[i] = 0, False
-        count[i] = keep_strongest(touched, near, 0, n_touched, scratch, item, value, i)
+        count[i] = keep_strongest(touched, near, np.int64(0), n_touched, scratch, item, value, i)

@@ -52,7 +52,7 @@ def keep_best(order: Ints, row: Ints, n: int, wanted: int) -> int:
     if wanted >= n or wanted <= 0:
         return max(min(n, wanted), 0)
     edge = edge_of(order, n, wanted)
-    reach = 0
+    reach = np.int64(0)
     for i in range(n):
         at, of = order[i], row[i]
         order[reach], row[reach] = at, of
@@ -65,7 +65,7 @@ def keep_best(order: Ints, row: Ints, n: int, wanted: int) -> int:
 @nb.njit(cache=True, nogil=True)
 def _drop_ties(order: Ints, row: Ints, n: int, wanted: int, edge: np.int32) -> int:
     """Of those that are just at the edge only the lower rows stay."""
-    tied, n_tied = np.empty(n, np.int32), 0
+    tied, n_tied = np.empty(n, np.int32), np.int64(0)
     for i in range(n):
         tied[n_tied] = -row[i]
         n_tied += order[i] == edge

@@ -115,7 +115,7 @@ def _merge(
         longest = max(longest, lists[source, 0])
     slot = np.full(capacity, -1, np.int32)
     item, proposed = np.empty(limit, np.int32), np.zeros(limit, np.uint16)
-    n = 0
+    n = np.int64(0)
     for rank in range(longest):
         begin = 0
         for source in range(len(lists)):

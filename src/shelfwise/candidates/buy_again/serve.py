@@ -119,7 +119,7 @@ def _likeliest(
 ) -> tuple[Rows, Floats, Floats]:
     """The best of the rows that may be had; and the score of all of them by item row ``(1, I)``, NaN elsewhere."""
     column = np.full((1, n_items), np.nan, np.float32)
-    order, place, n = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32), 0
+    order, place, n = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32), np.int64(0)
     for k in range(len(rows)):
         column[0, rows[k]] = score[k]
         there = rows[k] >= len(hidden) or (hidden[rows[k]] == 0 and stock[rows[k]] != 0)

@@ -166,7 +166,7 @@ def _rows(
     gram: Floats,
     steps: int,
 ) -> None:
-    longest = 0
+    longest = np.int64(0)
     for row in range(first, len(vectors), step):
         longest = max(longest, start[row + 1] - start[row])
     space = workspace(longest, vectors.shape[1])

@@ -175,7 +175,7 @@ def _together(
     touched, shown = np.empty(n, np.int32), np.empty(n, np.int32)
     near, scratch = np.empty(n, np.float32), np.empty((2, n), np.int32)
     for i in range(first, n, step):
-        n_touched = n_shown = 0
+        n_touched = n_shown = np.int64(0)
         for a in range(item_start[i], item_start[i + 1]):
             basket = item_basket[a]
             for b in range(basket_start[basket], basket_start[basket + 1]):
@@ -193,7 +193,7 @@ def _together(
                 shown[n_shown] = j
                 near[n_shown] = total[j] / (norm[i] * norm[j]) * buyers[j] / (buyers[j] + shrink)
                 n_shown += 1
-        count[i] = keep_strongest(shown, near, 0, n_shown, scratch, item, value, i)
+        count[i] = keep_strongest(shown, near, np.int64(0), n_shown, scratch, item, value, i)
         for x in range(count[i]):
             people[i, x] = buyers[item[i, x]]
         for x in range(n_touched):

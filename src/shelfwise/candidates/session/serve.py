@@ -210,7 +210,7 @@ def vote(
     total = 0
     for item in query:
         total += posting_start[item + 1] - posting_start[item]
-    met, n = np.empty(total, np.int32), 0
+    met, n = np.empty(total, np.int32), np.int64(0)
     for k in range(len(query)):
         share = max(weight[k] * rarity[query[k]], np.float32(1e-30))
         for p in range(posting_start[query[k]], posting_start[query[k] + 1]):
