@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shelfwise.reranking._kernels import mark_among, relevance_of, spread_of
+from shelfwise.domain import CART, EVENT_CODES, LINE, PURCHASE
+from shelfwise.reranking._kernels import (
+    BEST,
+    best_of,
+    choose,
+    mark_among,
+    relevance_of,
+    spread_of,
+    still_in_cart,
+)
 
 
 @pytest.mark.slow  # compiles every kernel anew
@@ -35,6 +44,7 @@ for kind in ("none", "epsilon", "plackett_luce"):
         book.permit(query(seeds=[0]), NOBODY, live, shelf, rows)
         for size in (1, 10, 100):
             book.arrange(query(), judged(list(range(20))), live, shelf, size=size)
+RuleBook.compile().arrange(query(), judged(list(range(20))), live, shelf, size=10)
 print("fine")
 """
     tests = Path(__file__).parents[1]
@@ -59,3 +69,39 @@ def test_spread_is_the_standard_deviation(score: list[float]) -> None:
 def test_relevance_spans_zero_to_one_and_the_unscored_have_none() -> None:
     assert relevance_of(np.array([3, 2, -1, np.nan], np.float32)).tolist() == [1.0, 0.75, 0.0, 0.0]
     assert relevance_of(np.array([2, 2], np.float32)).tolist() == [1.0, 1.0]
+
+
+REMOVED = EVENT_CODES["remove_from_cart"]
+SCORE = st.one_of(st.integers(-3, 3).map(float), st.sampled_from([float("nan"), float("-inf"), 0.5]))
+
+
+@given(st.lists(st.tuples(SCORE, st.integers(-1, 4)), max_size=30), st.integers(1, 12))
+def test_the_short_way_to_the_best_ends_where_the_long_way_does(
+    rows: list[tuple[float, int]], size: int
+) -> None:
+    score = np.array([score for score, _ in rows], np.float32)
+    code = np.array([code for _, code in rows], np.int32)
+    item = np.arange(len(rows), dtype=np.int32)[::-1].copy()
+    order = np.argsort(-score, kind="stable")
+    no_dice, alike = np.empty((0, 2)), np.empty((0, 0), np.float32)
+    picked, _ = choose(
+        score[order].astype(np.float64), code[order][None], np.array([1], np.int32),
+        np.zeros((1, len(rows)), np.int32), np.zeros(len(rows), np.bool_), alike, 1.0, size, BEST, 1.0, 0.0, no_dice,
+    )  # fmt: skip
+    assert best_of(score, item, code[::-1].copy(), size).tolist() == order[picked].tolist()
+
+
+@given(st.lists(st.tuples(st.integers(-1, 3), st.integers(1, 5)), max_size=20), st.integers(0, 20))
+def test_what_is_in_the_cart_was_put_there_last_of_all(rows: list[tuple[int, int]], n_recent: int) -> None:
+    lines = np.zeros(len(rows), LINE)
+    lines["item"], lines["event"] = [item for item, _ in rows], [event for _, event in rows]
+    lines["at_us"] = np.arange(len(rows))[::-1]
+    newest: dict[int, tuple[int, int]] = {}
+    for place, (item, event) in enumerate(rows):
+        if event in (CART, PURCHASE, REMOVED):
+            newest.setdefault(item, (place, event))
+    held = still_in_cart(lines, float(len(rows) - 1 - n_recent), REMOVED)
+    expected = {
+        item for item, (place, event) in newest.items() if event == CART and item >= 0 and place < n_recent
+    }
+    assert sorted(held.tolist()) == sorted(expected)

@@ -242,6 +242,8 @@ def _context(query: Query) -> NDArray[np.float64]:
 
 def _sealed(column: NDArray[Any]) -> NDArray[Any]:
     """A read-only view: whatever the column's own flags, compiled code sees one type."""
+    if column.flags.c_contiguous and not column.flags.writeable:
+        return column
     view = np.ascontiguousarray(column).view(np.ndarray)
     view.flags.writeable = False
     return view

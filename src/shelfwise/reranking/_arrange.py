@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import Candidates, Shelf, Slate
-from shelfwise.reranking._kernels import BEST, EPSILON, PLACKETT_LUCE, choose, occupy, relevance_of, spread_of
+from shelfwise.reranking._kernels import (
+    BEST,
+    EPSILON,
+    PLACKETT_LUCE,
+    best_of,
+    choose,
+    occupy,
+    relevance_of,
+    spread_of,
+)
 from shelfwise.reranking._plan import Bools, Masks, Ready
 from shelfwise.reranking._settings import ArrangeSettings
 from shelfwise.reranking._similarity import Similarity
@@ -17,6 +26,17 @@ from shelfwise.reranking.filters import Scene
 _KINDS = {"none": BEST, "epsilon": EPSILON, "plackett_luce": PLACKETT_LUCE}
 _NO_DICE = np.empty((0, 2), np.float64)
 _NO_LIKENESS = np.empty((0, 0), np.float32)
+
+
+def plain(settings: ArrangeSettings) -> bool:
+    """Whether the settings ask for nothing but the order of score."""
+    return settings.relevance_weight == 1.0 and settings.exploration.kind == "none"
+
+
+def best_first(ranked: Candidates, groups: NDArray[np.int32], size: int) -> Slate:
+    """The slate where neither rules nor settings want another order; ``groups`` by item row, one of each is shown."""
+    best = ranked.take(best_of(ranked.score, ranked.item, groups, size))
+    return Slate(best.item, best.score, np.ones(len(best), np.float32), best.proposed, best.signal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import NOBODY, Candidates, LiveItems, PersonState, Query, Shelf, Slate
+from shelfwise.domain import NO_ROWS, NOBODY, Candidates, LiveItems, PersonState, Query, Shelf, Slate
 from shelfwise.reranking import _arrange as arranging
 from shelfwise.reranking._arrange import Pin
 from shelfwise.reranking._eligibility import FAULTS, Check, Regions, faults_of, personal_checks
@@ -46,6 +46,7 @@ class RuleBook:
         self.settings = settings
         self._similarity = similarity
         self._rng = rng
+        self._plain = arranging.plain(settings)
         self._plans = Plans(rules)
         self._masks = Masks()
         self._regions: tuple[Shelf, Regions] | None = None
@@ -89,8 +90,8 @@ class RuleBook:
 
     def permit(self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows) -> Bools:
         """``(C,)`` True where it may be shown. Raises InvalidField for a filter that cannot be read."""
-        faults, n_faults, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
-        allowed: Bools = faults == 0 if n_faults else np.ones(len(item), np.bool_)
+        faults, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        allowed: Bools = faults == 0
         for _, holds in self._checks(query, person, live, shelf, item, faults, n_unknown):
             allowed &= holds
         return allowed
@@ -99,7 +100,7 @@ class RuleBook:
         self, query: Query, person: PersonState, live: LiveItems, shelf: Shelf, item: Rows
     ) -> Permission:
         """The same, with the ids of the rules that dropped something."""
-        faults, _, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        faults, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
         allowed: Bools = faults == 0
         rules: list[str] = []
         for name, holds in self._checks(query, person, live, shelf, item, faults, n_unknown):
@@ -116,7 +117,7 @@ class RuleBook:
         out_of_stock, hidden, not_yet_available, no_longer_available, region, age, in_cart, excluded,
         already_bought, filter, unknown (to shelf or live columns), or ``rule:`` and the rule's id.
         """
-        faults, _, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
+        faults, n_unknown = faults_of(query, person, live, shelf, self._regions_of(shelf), item)
         reason = np.array(FAULTS, object)[faults]
         for name, holds in self._checks(query, person, live, shelf, item, faults, n_unknown):
             reason[~holds & (reason == "")] = name
@@ -134,6 +135,8 @@ class RuleBook:
     ) -> Slate:
         """The best slate of at most ``size``; ``ranked`` holds permitted candidates in any order."""
         plan = self._plans.of(query)
+        if self._plain and not plan.arranges:
+            return arranging.best_first(ranked, self._groups(shelf), size)
         pins = self._pins(query, person, live, shelf, plan, size)
         candidates = _with_pinned(ranked, pins)
         scene = _scene(query, live, shelf, candidates.item)
@@ -218,6 +221,11 @@ class RuleBook:
             if shown
             and self._masks.of(rule.filter, _scene(query, live, shelf, np.array([pin.row], np.int32)))[0]
         ]
+
+    def _groups(self, shelf: Shelf) -> Rows:
+        """Groups by item row; none where each item is shown by its own merit."""
+        coded = shelf.coded.get("group_id") if self.settings.collapse_groups else None
+        return coded.codes if coded is not None and coded.values else NO_ROWS
 
     def _caps(self, rules: tuple[Ready, ...], scene: Scene) -> list[tuple[Rows, int]]:
         """Codes and limits of the caps; one of a group is a cap like any other."""

@@ -70,10 +70,9 @@ class Regions:
 
 def faults_of(
     query: Query, person: PersonState, live: LiveItems, shelf: Shelf, regions: Regions, item: Rows
-) -> tuple[NDArray[np.uint8], int, int]:
-    """``(C,)`` index into FAULTS of the first hard fact that an item offends, 0 where none; how many offend one, and
-    how many are unknown."""
-    found: tuple[NDArray[np.uint8], int, int] = first_fault(
+) -> tuple[NDArray[np.uint8], int]:
+    """``(C,)`` index into FAULTS of the first hard fact that an item offends, 0 where none; how many are unknown."""
+    found: tuple[NDArray[np.uint8], int] = first_fault(
         item, _plain(live.stock), _plain(live.hidden), _plain(live.available_from_us),
         _plain(live.available_until_us), shelf.min_age, regions.codes,
         regions.sold(query.context.country or person.country), query.asked_us, query.context.age or 0,

@@ -25,17 +25,17 @@ def first_fault(
     sold: NDArray[np.bool_],
     now_us: int,
     age: int,
-) -> tuple[NDArray[np.uint8], int, int]:
+) -> tuple[NDArray[np.uint8], int]:
     """``(C,)`` the number of the first hard fact that an item offends, in the order of ``FAULTS``; 0: none.
 
-    Also how many items offend one, and how many are unknown.
+    Also how many items are unknown.
 
     Columns are by item row and may differ in length: a row that any of them lacks is unknown. ``region`` ``(I,)``
     codes into ``sold``, whose last place stands for code -1; empty where nothing is restricted.
     """
     known = min(len(stock), len(hidden), len(from_us), len(until_us), len(min_age))
     fault = np.zeros(len(item), np.uint8)
-    n_unknown, n_faults = 0, 0
+    n_unknown = 0
     for c in range(len(item)):
         row = item[c]
         if row < 0 or row >= known:
@@ -53,8 +53,7 @@ def first_fault(
         elif min_age[row] > age:
             fault[c] = 7
         n_unknown += fault[c] == 1
-        n_faults += fault[c] != 0
-    return fault, n_faults, n_unknown
+    return fault, n_unknown
 
 
 @nb.njit(cache=True)
@@ -83,10 +82,13 @@ def still_in_cart(lines: Any, after_us: float, removed: int) -> NDArray[np.int32
 
 
 @nb.njit(cache=True)
-def best_of(score: NDArray[np.float32], code: NDArray[np.int32], size: int) -> NDArray[np.int64]:
-    """Places of up to ``size`` candidates in order of their score ``(C,)``, at most one of each code ``(C,)``.
+def best_of(
+    score: NDArray[np.float32], item: NDArray[np.int32], codes: NDArray[np.int32], size: int
+) -> NDArray[np.int64]:
+    """Places of up to ``size`` candidates in order of their score ``(C,)``, at most one of a group.
 
-    What has no score, NaN, goes last; ties keep their order; -1 is no code. The same as ``choose`` after sorting,
+    ``codes`` are the groups by item row; -1, and a row beyond, is none. What has no score, NaN, goes last; ties keep
+    their order. The same as ``choose`` after sorting,
     where nothing else is asked; to look for the highest ten times is less work than to sort.
     """
     picked = np.empty(min(size, len(score)), np.int64)
@@ -100,8 +102,10 @@ def best_of(score: NDArray[np.float32], code: NDArray[np.int32], size: int) -> N
         if best < 0:
             return picked[:position]
         picked[position] = best
-        for c in range(len(score)):
-            taken[c] |= c == best or (code[c] >= 0 and code[c] == code[best])
+        taken[best] = True
+        group = codes[item[best]] if 0 <= item[best] < len(codes) else -1
+        for c in range(len(score) if group >= 0 else 0):
+            taken[c] |= 0 <= item[c] < len(codes) and codes[item[c]] == group
     return picked
 
 

@@ -47,6 +47,11 @@ class Plan:
     slot: tuple[Ready, ...] = ()
     cap: tuple[Ready, ...] = ()
 
+    @property
+    def arranges(self) -> bool:
+        """Whether any of them changes the order of a slate."""
+        return bool(self.weigh or self.pin or self.slot or self.cap)
+
 
 @dataclass(slots=True, eq=False)
 class Plans:

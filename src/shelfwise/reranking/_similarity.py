@@ -31,18 +31,34 @@ class ItemLikeness:
     def __init__(self) -> None:
         self._shelf: Shelf | None = None
         self._path = np.empty((0, MAX_DEPTH), np.int32)
+        self._words = np.empty((0, _WORDS), np.uint64)
+        self._read = np.empty(
+            0, np.bool_
+        )  # whose title's words are known: they are read when first asked for
 
     def __call__(self, shelf: Shelf, item: NDArray[np.int32]) -> NDArray[np.float32]:
         """``(P,) -> (P, P)``"""
         if shelf is not self._shelf:
-            self._path, self._shelf = path_codes(shelf), shelf
-        path = self._path[_codes(shelf, "category", item)]
-        words = np.array([title_bits(shelf.title[row]) for row in item.tolist()], np.uint64).reshape(
-            -1, _WORDS
-        )
+            self._turn_to(shelf)
+        path = self._path.take(_codes(shelf, "category", item), axis=0, mode="wrap")  # -1 is the last
         group, brand = _codes(shelf, "group_id", item), _codes(shelf, "brand", item)
-        likeness: NDArray[np.float32] = blend_similarity(group, path, brand, words, 0.4, 0.2, 0.4)
+        likeness: NDArray[np.float32] = blend_similarity(
+            group, path, brand, self._words_of(item), 0.4, 0.2, 0.4
+        )
         return likeness
+
+    def _turn_to(self, shelf: Shelf) -> None:
+        self._path, self._shelf = path_codes(shelf), shelf
+        self._words = np.empty((len(shelf), _WORDS), np.uint64)
+        self._read = np.zeros(len(shelf), np.bool_)
+
+    def _words_of(self, item: NDArray[np.int32]) -> NDArray[np.uint64]:
+        """``(P,) -> (P, W)`` title words as bits."""
+        if self._shelf is not None and not self._read.take(item).all():
+            for row in item.tolist():
+                self._words[row] = title_bits(self._shelf.title[row])
+            self._read[item] = True
+        return self._words.take(item, axis=0)
 
 
 def path_codes(shelf: Shelf) -> NDArray[np.int32]:

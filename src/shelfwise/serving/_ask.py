@@ -60,6 +60,10 @@ class Pool:
     features: NDArray[np.float32]  # (C, F)
     missing: Mapping[str, str]  # source -> why it is not here
 
+    def scored(self, score: NDArray[np.float32]) -> Pool:
+        """The same pool, judged."""
+        return Pool(self.candidates.scored(score), self.features, self.missing)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:

@@ -7,7 +7,7 @@ the deadline's, no dice but the rule book's and the ids'.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,13 +64,14 @@ class Pipeline:
         """Retrieve, permit, assemble: what training learns from is what serving will see."""
         ask = Ask(query, person, self.live(), NO_HURRY)
         pool = self.assemble(ask, self.permit(ask, self.retrieve(ask)))
-        return pool.candidates, pool.features
+        return pool.candidates, np.ascontiguousarray(pool.features)  # many are laid below one another
 
     def features_of(self, query: Query, person: PersonState, item: NDArray[np.int32]) -> NDArray[np.float32]:
         """What the ranker would be told of these items, proposed or not: ``(C,) -> (C, F)``."""
         ask = Ask(query, person, self.live(), NO_HURRY)
         asked = unjudged(item, np.zeros(len(item), np.uint16))
-        return self.assemble(ask, replace(self.retrieve(ask), candidates=asked)).features
+        found = self.retrieve(ask)
+        return self.assemble(ask, Found(asked, found.proposals, found.missing)).features
 
     def judged(self, query: Query, person: PersonState) -> Candidates:
         """All that the sources propose, judged before anybody asked whether it may be shown: for previews."""
@@ -102,12 +103,13 @@ class Pipeline:
 
     def permit(self, ask: Ask, found: Found) -> Found:
         """Drop what may not be shown. With all sources asked, best sellers take the places that stay empty."""
-        candidates = found.candidates
-        allowed = np.flatnonzero(self._allowed(ask, candidates.item))
-        kept = candidates.take(allowed[: max(self.release.pool_size, ask.query.size)])
+        kept, most = found.candidates, max(self.release.pool_size, ask.query.size)
+        allowed = self._allowed(ask, kept.item)
+        if len(kept) > most or not allowed.all():
+            kept = kept.take(np.flatnonzero(allowed)[:most])
         if len(kept) < ask.query.size and ask.query.strategy == "auto":
             kept = _followed_by(kept, self._popular(ask, ask.query.size - len(kept), kept.item))
-        return replace(found, candidates=kept)
+        return Found(kept, found.proposals, found.missing)
 
     def assemble(self, ask: Ask, found: Found) -> Pool:
         """What every source says of every candidate, and the features. Raises TooLate."""
@@ -123,18 +125,18 @@ class Pipeline:
         ask.in_time(LATE)
         if ask.query.strategy != "auto":
             own = self.release.own_score[ask.query.strategy]
-            return replace(pool, candidates=pool.candidates.scored(pool.candidates.signal[:, own].copy()))
+            return pool.scored(pool.candidates.signal[:, own].copy())
         if self.release.ranker is None:
             raise NotTrained(f"release {self.release.release_id} has no ranker")
-        return replace(pool, candidates=pool.candidates.scored(self.release.ranker.score(pool.features)))
+        return pool.scored(self.release.ranker.score(pool.features))
 
     def arrange(self, ask: Ask, ranked: Candidates) -> Slate:
         """The slate: rules, groups, diversity; and once more nothing that just sold out. Raises NotTrained if empty."""
         query = ask.query
         slate = self.book.arrange(query, ranked, ask.live, self.shelf, size=query.size, person=ask.person)
         live = self.live()
-        there = (live.stock[slate.item] != 0) & (live.hidden[slate.item] == 0)
-        return slate if there.all() else slate.take(there)
+        stock, hidden = live.stock.take(slate.item), live.hidden.take(slate.item)
+        return slate if stock.all() and not hidden.any() else slate.take((stock != 0) & (hidden == 0))
 
     def record(
         self, ask: Ask, slate: Slate, ranked: Pool | None = None, level: Degraded | None = None

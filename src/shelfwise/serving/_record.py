@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
@@ -89,7 +89,7 @@ class Recorder:
 
 def new_id(now_us: int) -> str:
     """27 characters that sort by time and that nobody guesses: 11 hex digits of milliseconds, 16 of chance."""
-    return f"{now_us // 1000:011x}{secrets.token_hex(8)}"
+    return f"{now_us // 1000:011x}{os.urandom(8).hex()}"
 
 
 def answer_of(query: Query, outcome: Outcome, release: Release, shelf: Shelf) -> Answer:
