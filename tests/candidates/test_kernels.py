@@ -13,6 +13,7 @@ from tests.world import DAY, NOW_US, Row, history, live_items, person
 from shelfwise.candidates._history import digest
 from shelfwise.candidates._kernels import anchors, best, known_once, reads, votes, without
 from shelfwise.candidates._matrix import INTENT, csr, pair_days, stable_order
+from shelfwise.candidates._select import keep_best, order_of, score_of, sort_best
 from shelfwise.domain import DAY_US, VIEW
 
 scores = hnp.arrays(
@@ -48,6 +49,29 @@ def test_the_best_of_many_are_found_whatever_the_sample_says(n: int, rng: np.ran
         expected = np.sort(score[score > 0])[::-1][:200]
         assert np.array_equal(value, expected)
         assert np.array_equal(score[row], expected)
+
+
+some_rows = st.lists(
+    st.tuples(st.sampled_from([-2.5, -0.5, 0.5, 1.0, 7.0]), st.integers(0, 99)),
+    max_size=40,
+    unique_by=lambda one: one[1],
+)
+
+
+@given(of=some_rows, wanted=st.integers(0, 45))
+@settings(max_examples=200, deadline=None)
+def test_the_best_stay_in_their_sequence_and_are_sorted_by_score_then_row(
+    of: list[tuple[float, int]], wanted: int
+) -> None:
+    order = np.array([order_of(np.float32(score)) for score, _ in of], np.int32)
+    row = np.array([row for _, row in of], np.int32)
+    best_first = sorted(of, key=lambda one: (-one[0], one[1]))[:wanted]
+    n = keep_best(order, row, len(of), wanted)
+    assert row[:n].tolist() == [row for score, row in of if (score, row) in best_first]
+    sort_best(order, row, n)
+    assert [
+        (float(score_of(at)), int(of_row)) for at, of_row in zip(order[:n], row[:n], strict=True)
+    ] == best_first
 
 
 def test_votes_are_a_sparse_product_and_anchors_their_largest_terms(rng: np.random.Generator) -> None:

@@ -57,13 +57,11 @@ def keep_best(order: Ints, row: Ints, n: int, wanted: int) -> int:
         at, of = order[i], row[i]
         order[reach], row[reach] = at, of
         reach += at >= edge
-    if reach > wanted:
-        reach = _drop_ties(order, row, reach, wanted, edge)
-    return reach
+    return int(reach) if reach <= wanted else _drop_ties(order, row, reach, wanted, edge)
 
 
 @nb.njit(cache=True, nogil=True)
-def _drop_ties(order: Ints, row: Ints, n: int, wanted: int, edge: np.int32) -> int:
+def _drop_ties(order: Ints, row: Ints, n: np.int64, wanted: int, edge: np.int32) -> int:
     """Of those that are just at the edge only the lower rows stay."""
     tied, n_tied = np.empty(n, np.int32), np.int64(0)
     for i in range(n):
