@@ -94,3 +94,22 @@ def test_what_was_counted_is_counted_once() -> None:
     recorder.record(answer(2))
     assert recorder.taken() == (0, 1)
     assert recorder.taken() == (0, 0)
+
+
+def test_a_batch_does_not_wait_until_the_one_before_it_is_durable() -> None:
+    class Slow(Inbox):
+        async def submit(self, command: str, payload: Any) -> None:
+            await super().submit(command, payload)
+            await asyncio.sleep(60)
+
+    async def scene() -> list[str]:
+        inbox = Slow()
+        recorder = Recorder(inbox)
+        task = asyncio.create_task(recorder.run())
+        for number in range(2):
+            recorder.record(answer(number))
+            await asyncio.sleep(0.06)
+        task.cancel()
+        return inbox.taken
+
+    assert asyncio.run(scene()) == ["a0", "a1"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from shelfwise.domain import DAY_US, Answer, Degraded
+from shelfwise.domain import DAY_US, Answer, Degraded, StoreUnavailable
+from shelfwise.stores import Receipt
 from shelfwise.streaming import ANSWERS, answer_rows, find_answer
-from streaming.shop import NOW_US, ShopUnderTest
+from streaming.shop import NOW_US, ShopUnderTest, an_event, encoded
 
 
 def an_answer(number: int, items: tuple[str, ...] = ("i1", "i2"), at_us: int = NOW_US) -> Answer:
@@ -34,10 +38,42 @@ def test_an_answer_is_found_by_its_id_wherever_its_batch_lies(tmp_path: Path) ->
 def test_answers_appended_before_a_kill_are_found_after_it(tmp_path: Path) -> None:
     shop = ShopUnderTest(tmp_path)
     shop.keeper.commit([("answers", msgspec.msgpack.encode([an_answer(1)]))])
+    shop.keeper.settle()
     shop.crash()
     again = ShopUnderTest(tmp_path, lake=shop.lake, control=shop.control)
     assert find_answer(again.state, again.log, an_answer(1).recommendation_id) == an_answer(1)
     again.close()
+
+
+def test_answers_wait_for_a_commit_to_share_and_are_told_after_it(tmp_path: Path) -> None:
+    shop = ShopUnderTest(tmp_path)
+    (receipt,) = shop.keeper.commit([("answers", msgspec.msgpack.encode([an_answer(1)]))])
+    assert isinstance(receipt, Future)
+    assert not receipt.done()
+    assert 0 < shop.keeper.tick() <= 0.2
+    shop.keeper.commit([("events", encoded(an_event(1)))])
+    assert receipt.result(0) == Receipt(accepted=1)
+    shop.close()
+
+
+def test_answers_alone_wait_no_longer_than_they_may(tmp_path: Path) -> None:
+    shop = ShopUnderTest(tmp_path)
+    (receipt,) = shop.keeper.commit([("answers", msgspec.msgpack.encode([an_answer(1)]))])
+    assert isinstance(receipt, Future)
+    while not receipt.done():
+        time.sleep(shop.keeper.tick())
+    assert find_answer(shop.state, shop.log, an_answer(1).recommendation_id) == an_answer(1)
+    shop.close()
+
+
+def test_answers_that_could_not_be_written_are_told_so(tmp_path: Path) -> None:
+    shop = ShopUnderTest(tmp_path)
+    (receipt,) = shop.keeper.commit([("answers", msgspec.msgpack.encode([an_answer(1)]))])
+    assert isinstance(receipt, Future)
+    shop.log.close()
+    shop.keeper.settle()
+    with pytest.raises(StoreUnavailable):
+        receipt.result(0)
 
 
 def test_the_lake_has_a_row_per_shown_position(tmp_path: Path) -> None:
@@ -75,6 +111,7 @@ def test_an_answer_is_found_among_those_of_other_workers_and_moments(tmp_path: P
     moments = [NOW_US, NOW_US + 100_000, NOW_US + 10_000_000]
     batches = [[an_answer(worker, at_us=at_us) for at_us in moments] for worker in range(3)]
     shop.keeper.commit([("answers", msgspec.msgpack.encode(batch)) for batch in batches])
+    shop.keeper.settle()
     shop.keeper.fold()
     for answer in (answer for batch in batches for answer in batch):
         assert find_answer(shop.state, shop.log, answer.recommendation_id) == answer

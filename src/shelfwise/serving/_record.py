@@ -19,6 +19,7 @@ log = logging.getLogger("shelfwise.serving")
 FLUSH_S = 0.04  # answers reach the keeper within 50 ms; that much may be lost with a killed worker
 LIMIT = 20_000  # answers kept while the keeper is away: some seconds of full load; the oldest go first
 BATCH = 500
+UNDER_WAY = 16  # batches handed over and not yet durable
 AWAY_S = 0.5  # between two tries while the keeper is away
 
 
@@ -34,6 +35,7 @@ class Recorder:
     def __init__(self, inbox: AnswerInbox, *, limit: int = LIMIT) -> None:
         self._inbox, self._limit = inbox, limit
         self._waiting: deque[Answer] = deque()
+        self._under_way: set[asyncio.Task[bool]] = set()
         self._away = False
         self._recorded = self._dropped = 0
 
@@ -52,28 +54,40 @@ class Recorder:
         return taken
 
     async def run(self) -> None:
-        """Hand over for ever."""
+        """Hand over for ever. The next batch does not wait until the one before it is durable."""
         while True:
             await asyncio.sleep(AWAY_S if self._away else FLUSH_S)
-            await self.flush()
+            while self._waiting and len(self._under_way) < (1 if self._away else UNDER_WAY):
+                task = asyncio.create_task(self._hand_over(self._batch()))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
 
     async def flush(self) -> None:
-        """Hand over what waits. While the keeper is away it goes on waiting."""
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            try:
-                await self._inbox.submit("answers", batch)
-            except StoreUnavailable as trouble:
-                self._waiting.extendleft(reversed(batch))
-                self._trim()
-                self._tell(str(trouble))
-                return
-            except ShelfwiseError as trouble:  # the keeper will not have them: trying again would not help
-                self._dropped += len(batch)
-                log.error("answers.refused", extra={"answers": len(batch), "reason": str(trouble)})
-                continue
-            self._recorded += len(batch)
-            self._away = False
+        """Hand over what waits, and return once all is durable. While the keeper is away it goes on waiting."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        while self._waiting and await self._hand_over(self._batch()):
+            pass
+
+    def _batch(self) -> list[Answer]:
+        return [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+
+    async def _hand_over(self, batch: list[Answer]) -> bool:
+        """False if the keeper is away: then the batch waits again, in its place."""
+        try:
+            await self._inbox.submit("answers", batch)
+        except StoreUnavailable as trouble:
+            self._waiting = deque(sorted([*batch, *self._waiting], key=lambda answer: answer.answered_us))
+            self._trim()
+            self._tell(str(trouble))
+            return False
+        except ShelfwiseError as trouble:  # the keeper will not have them: trying again would not help
+            self._dropped += len(batch)
+            log.error("answers.refused", extra={"answers": len(batch), "reason": str(trouble)})
+            return True
+        self._recorded += len(batch)
+        self._away = False
+        return True
 
     def _trim(self) -> None:
         while len(self._waiting) > self._limit:

@@ -24,6 +24,7 @@ class DirectInbox:
         encoded = _encode(payload)
         with self._lock:
             (outcome,) = self._keeper.commit([(command, encoded)])
+            self._keeper.settle()
             self._keeper.fold()
             self._keeper.tick()
         if isinstance(outcome, Future):

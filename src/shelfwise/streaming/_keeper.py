@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
 from shelfwise.domain import DAY_US, Event, EventLine, InvalidInput, ShelfwiseError, StoreUnavailable
-from shelfwise.stores import START, ItemChange, Position, Receipt, Stream
+from shelfwise.stores import START, Position, Receipt
 from shelfwise.streaming._admission import Admission, Batch, digests_of
 from shelfwise.streaming._answers import old_pointers, pointers
 from shelfwise.streaming._commands import Commands, apply_wishes
@@ -22,39 +22,18 @@ from shelfwise.streaming._items import ItemsFold, decoded_items
 from shelfwise.streaming._lake import LakeSink
 from shelfwise.streaming._people import PeopleFold
 from shelfwise.streaming._rebuild import rebuild_from_lake
+from shelfwise.streaming._round import Held, Outcome, Round
 from shelfwise.streaming._seen import REMEMBER_US
 from shelfwise.streaming._settings import KeeperSettings, KeeperStores
 
 log = logging.getLogger("shelfwise.streaming")
 
-Outcome = Receipt | ShelfwiseError | Future[Receipt]
-
 EVENTS, ANSWERS = "events", "answers"  # names of positions in the state store
 _CATCH_UP = 200  # batches of the log folded in one commit after a restart
+_HELD = 64  # batches of answers that wait for one commit
 _POINTERS_KEPT_US = 7 * DAY_US  # how long an answer can be explained
 _SWEEP_S = 3600.0  # how often old things are let go
 _RETRY_S = 0.5  # pause before a fold that failed is tried again
-
-
-@dataclass(slots=True)
-class _Round:
-    """One group of requests on its way: what of it goes to the log, and what is said to whom."""
-
-    outcomes: list[Outcome | None]
-    events: dict[int, Batch] = field(default_factory=dict)  # place in the group -> what was taken
-    items: dict[int, tuple[bytes, list[ItemChange]]] = field(default_factory=dict)
-    answers: dict[int, bytes] = field(default_factory=dict)
-
-    def blobs(self) -> dict[Stream, list[bytes]]:
-        """What is appended; streams without news left out."""
-        events = [batch.blob for batch in self.events.values() if batch.blob]
-        items = [blob for blob, _ in self.items.values()]
-        found: dict[Stream, list[bytes]] = {
-            "events": events,
-            "items": items,
-            "answers": [*self.answers.values()],
-        }
-        return {stream: blobs for stream, blobs in found.items() if blobs}
 
 
 @dataclass(slots=True)
@@ -84,7 +63,7 @@ class Keeper:
         self.figures = Figures()
         self._pending: list[tuple[Position, list[Event]]] = []
         self._pending_answers: list[tuple[Position, Position, list[bytes]]] = []
-        self._answers_end = stores.log.end("answers")
+        self._held, self._answers_end = Held(), stores.log.end("answers")
         self._retry_at = 0.0
         self._items = ItemsFold(
             stores.log,
@@ -110,17 +89,22 @@ class Keeper:
         self._lake.start()
 
     def commit(self, requests: Sequence[tuple[str, bytes]]) -> list[Outcome]:
-        """One outcome a request, in order. Raises nothing: trouble is an outcome."""
+        """One outcome a request, in order. Raises nothing: trouble is an outcome.
+
+        Answers alone may wait ``answers_wait_s`` for others: the commit costs as much as taking in a hundred.
+        """
         started = time.perf_counter()
         group = self._sorted_out(requests)
-        try:
-            self._append(group)
-        except ShelfwiseError as trouble:
-            for place in (*group.events, *group.items, *group.answers):
-                group.outcomes[place] = trouble
+        if group.events or group.items or self._held.due_s <= time.monotonic():
+            self._commit(group)
         self.figures.groups += 1
         self.figures.commit_s += time.perf_counter() - started
         return [outcome or StoreUnavailable("request was not worked on") for outcome in group.outcomes]
+
+    def settle(self) -> None:
+        """Commit the answers that still wait for others."""
+        if self._held.payloads:
+            self._commit(Round([]))
 
     def fold(self) -> None:
         """Take what was committed into the states. What fails waits, and is tried again by ``tick``."""
@@ -138,6 +122,9 @@ class Keeper:
     def tick(self) -> float:
         """Do what is due; seconds until something will be."""
         now = time.monotonic()
+        if now >= self._held.due_s:
+            self.settle()
+            self.fold()
         if self._pending and now >= self._retry_at:
             self.fold()
         if now >= self._next_show:
@@ -146,17 +133,18 @@ class Keeper:
         if now >= self._next_sweep:
             self._sweep()
             self._next_sweep = now + _SWEEP_S
-        return max(0.0, self._next_show - time.monotonic())
+        return max(0.0, min(self._next_show, self._held.due_s) - time.monotonic())
 
     def close(self) -> None:
         """Fold all, bring the lake up to date, and leave the seen ids whole. Stores are closed by who opened them."""
+        self.settle()
         self.fold()
         self._show()
         self._lake.close()
         self._stores.seen.close()
 
-    def _sorted_out(self, requests: Sequence[tuple[str, bytes]]) -> _Round:
-        group = _Round([None] * len(requests))
+    def _sorted_out(self, requests: Sequence[tuple[str, bytes]]) -> Round:
+        group = Round([None] * len(requests))
         admitted: dict[int, bytes] = {}
         for place, (command, payload) in enumerate(requests):
             match command:
@@ -165,13 +153,13 @@ class Keeper:
                 case "items":
                     self._take_items(group, place, bytes(payload))
                 case "answers":
-                    group.answers[place] = bytes(payload)
+                    group.outcomes[place] = self._hold(bytes(payload))
                 case _:
                     group.outcomes[place] = self._run(command, bytes(payload))
         self._take_events(group, admitted)
         return group
 
-    def _take_events(self, group: _Round, payloads: dict[int, bytes]) -> None:
+    def _take_events(self, group: Round, payloads: dict[int, bytes]) -> None:
         if not payloads:
             return
         if self.figures.waiting_events > self._settings.behind_events:
@@ -184,7 +172,7 @@ class Keeper:
             else:
                 group.outcomes[place] = verdict
 
-    def _take_items(self, group: _Round, place: int, payload: bytes) -> None:
+    def _take_items(self, group: Round, place: int, payload: bytes) -> None:
         changes = decoded_items(payload)
         if isinstance(changes, InvalidInput):
             group.outcomes[place] = changes
@@ -193,9 +181,24 @@ class Keeper:
         else:
             group.outcomes[place] = Receipt(result=[])
 
-    def _append(self, group: _Round) -> None:
+    def _hold(self, payload: bytes) -> Future[Receipt]:
+        is_much = len(self._held.payloads) >= _HELD
+        wait_s = 0.0 if is_much else self._settings.answers_wait_s
+        return self._held.add(payload, time.monotonic() + wait_s)
+
+    def _commit(self, group: Round) -> None:
+        held, self._held = self._held, Held()
+        try:
+            self._append(group, held.payloads)
+            held.tell(None)
+        except ShelfwiseError as trouble:
+            for place in (*group.events, *group.items):
+                group.outcomes[place] = trouble
+            held.tell(trouble)
+
+    def _append(self, group: Round, answers: list[bytes]) -> None:
         """Make the group durable, then remember its ids, answer it, and let its items take effect."""
-        blobs, now_us = group.blobs(), self._stores.clock()
+        blobs, now_us = group.blobs(answers), self._stores.clock()
         ends = self._stores.log.append_all(blobs, at_us=now_us) if blobs else {}
         if "events" in ends:
             self._took_events(list(group.events.values()), now_us, ends["events"])
@@ -203,11 +206,9 @@ class Keeper:
             group.outcomes[place] = batch.receipt
             self.figures.duplicates += len(batch.receipt.duplicates)
         if "answers" in ends:
-            self._pending_answers.append((self._answers_end, ends["answers"], blobs["answers"]))
+            self._pending_answers.append((self._answers_end, ends["answers"], answers))
             self._answers_end = ends["answers"]
-            self.figures.answers += len(group.answers)
-        for place in group.answers:
-            group.outcomes[place] = Receipt(accepted=1)
+            self.figures.answers += len(answers)
         if "items" in ends:
             self._took_items(group, ends["items"])
 
@@ -218,7 +219,7 @@ class Keeper:
         self.figures.events += len(events)
         self.figures.waiting_events += len(events)
 
-    def _took_items(self, group: _Round, position: Position) -> None:
+    def _took_items(self, group: Round, position: Position) -> None:
         outcomes = self._items.apply([changes for _, changes in group.items.values()], position)
         for place, outcome in zip(group.items, outcomes, strict=True):
             if isinstance(outcome, InvalidInput):
@@ -229,6 +230,7 @@ class Keeper:
                 group.outcomes[place] = Receipt(accepted=known, result=outcome)
 
     def _run(self, command: str, payload: bytes) -> Outcome:
+        self.settle()
         try:
             match command:
                 case "drain":

@@ -28,6 +28,9 @@ class KeeperSettings(Settings):
     lake_every_s: float = Field(5.0, gt=0)
     """Seconds that accepted events wait for the lake. Shorter makes more and smaller files."""
 
+    answers_wait_s: float = Field(0.2, ge=0, le=5)
+    """Seconds that answers may wait for events or other answers, to share a commit with them."""
+
     answers_every_s: float = Field(30.0, gt=0)
     """Seconds that answers wait for the lake. Nothing decides by them within minutes, and each commit has its price."""
 
