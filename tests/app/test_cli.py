@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pytest
@@ -17,6 +18,11 @@ from app.conftest import Run
 from shelfwise import Shop, __version__
 from shelfwise.app._keeping import try_lock
 from shelfwise.app._layout import Layout
+from shelfwise.app.cli._common import root_options_first
+from shelfwise.app.cli._data import EventFormat, ItemFormat
+from shelfwise.app.cli._models import Strategy
+from shelfwise.domain import SOURCES
+from shelfwise.ingestion import EVENT_FORMATS, ITEM_FORMATS
 
 RULE = json.dumps({"rule_id": "cheap", "kind": "exclude", "where": "price > 3"})
 
@@ -45,6 +51,17 @@ class TestExitCodes:
     def test_2_a_flag_that_does_not_exist_is_a_matter_of_usage(self, run: Run, new: Path) -> None:
         assert run("recommend", "--usr", "p1", shop=new).code == 2
         assert run("import", "events", new / "nothing.csv", shop=new).code == 2
+
+    def test_2_a_word_that_a_flag_does_not_take_comes_with_those_it_takes(self, run: Run, new: Path) -> None:
+        (new / "a.csv").write_text("item_id\na\n")
+        for words, told in (
+            (["recommend", "--strategy", "guess"], "'buy_again'"),
+            (["recommend", "--seen", "maybe"], "'exclude'"),
+            (["import", "items", new / "a.csv", "--format", "xls"], "'merchant-xml'"),
+            (["import", "items", new / "a.csv", "--map", "sku"], "sku=item_id"),
+        ):
+            said = run(*words, shop=new)
+            assert (said.code, told in said.err) == (2, True), said.err
 
     def test_3_bad_data_is_told_row_by_row_and_the_rest_is_taken(self, run: Run, new: Path) -> None:
         file = new / "items.csv"
@@ -78,6 +95,7 @@ class TestExitCodes:
             ["keys", "revoke", "none"],
             ["explain", "none"],
             ["export", "--user", "none"],
+            ["features", "show", "none"],
         ):
             assert run(*words, shop=folder).code == 4, words
 
@@ -89,6 +107,32 @@ class TestExitCodes:
             assert run("rules", "list", shop=new).code == 5
         finally:
             os.close(lock)
+
+    def test_3_a_rule_in_a_file_that_is_not_there_names_the_file(self, run: Run, new: Path) -> None:
+        said = run("rules", "add", "@none.json", shop=new)
+        assert said.code == 3
+        assert "none.json: No such file" in said.err
+
+
+class TestWhereTheShopIsNamed:
+    def test_the_shop_may_be_named_before_or_after_the_command(self, run: Run, new: Path) -> None:
+        for words in (
+            ["--shop", new, "rules", "list", "--json"],
+            ["rules", "list", "--shop", new, "--json"],
+            ["rules", "list", "--json", "-q", f"--shop={new}"],
+        ):
+            assert run(*words).json == []
+
+    def test_what_stands_after_two_dashes_is_no_option_of_the_root(self) -> None:
+        assert root_options_first(["a", "--shop", "x", "--", "--shop", "y"]) == [
+            "--shop", "x", "a", "--", "--shop", "y",
+        ]  # fmt: skip
+
+
+def test_the_formats_that_a_flag_takes_are_those_that_can_be_read() -> None:
+    assert get_args(ItemFormat) == ITEM_FORMATS
+    assert get_args(EventFormat) == EVENT_FORMATS
+    assert {*get_args(Strategy)} == {"auto", *SOURCES}
 
 
 class TestSafety:
@@ -201,6 +245,32 @@ class TestForPeople:
         said = run("doctor", "--json", shop=new)
         assert said.code == 1
         assert {row["check"]: row["state"] for row in said.json}["settings"] == "bad"
+
+    def test_doctor_looks_at_stores_clock_and_release(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        rows = {row["check"]: row for row in run("doctor", "--json", shop=folder).json}
+        assert "60 items" in rows["stores"]["finding"]
+        assert rows["clock"]["remedy"] == "a shop of today has no [clock] start"
+        release = folder / "releases" / rows["champion"]["finding"] / "packed.npy"
+        release.chmod(0o600)
+        release.write_bytes(b"torn")
+        (folder / "data" / "catalogue.sqlite").write_bytes(b"no database")
+        said = run("doctor", "--json", shop=folder)
+        states = {row["check"]: row["state"] for row in said.json}
+        assert (said.code, states["champion"], states["stores"]) == (1, "bad", "bad")
+        nowhere = run("doctor", "--json", shop=tmp_path / "a" / "b")
+        assert nowhere.code == 1
+        assert any("shelfwise init" in row["finding"] for row in nowhere.json)
+
+    def test_instants_without_an_offset_and_unused_columns_are_told_and_can_be_settled(
+        self, run: Run, new: Path
+    ) -> None:
+        file = new / "events.csv"
+        file.write_text("event,occurred_at,user_id,item_id,prize\nview_item,2025-04-01 10:00:00,u,a,1\n")
+        refused = run("import", "events", file, "--json", shop=new)
+        assert "--naive-is-utc" in refused.json["rejections"][0]["rule"]
+        taken = run("import", "events", file, "--naive-is-utc", "--json", shop=new).json
+        assert (taken["accepted"], taken["rejected"]) == (1, 0)
+        assert taken["unused_columns"] == ["events.csv, column 'prize'; did you mean 'price'?"]
 
     def test_a_mapped_column_and_a_second_import_of_the_same_file(self, run: Run, new: Path) -> None:
         file = new / "events.csv"

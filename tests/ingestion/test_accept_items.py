@@ -71,6 +71,11 @@ def test_the_address_names_the_item_and_the_body_does_not_contradict_it() -> Non
     assert [rejection.field for rejection in other.rejected] == ["item_id"]
 
 
+def test_a_value_inside_a_mapping_is_told_with_the_whole_mapping() -> None:
+    (rejection,) = put({"item_id": "a", "attributes": {"size": {"eu": 42}}}).rejected
+    assert (rejection.field, rejection.value) == ("attributes", "an object of 1 fields")
+
+
 @pytest.mark.parametrize(
     ("change", "field", "rule"),
     [
@@ -88,7 +93,7 @@ def test_the_address_names_the_item_and_the_body_does_not_contradict_it() -> Non
         ({"url": "http://[x"}, "url", "http or https"),
         ({"regions": ["GB", "Germany"]}, "regions[1]", "two letters"),
         ({"category": ["a"] * 11}, "category", "at most 10 levels"),
-        ({"attributes": {"a": {"b": 1}}}, "attributes[...]", "texts, numbers"),
+        ({"attributes": {"a": {"b": 1}}}, "attributes", "texts, numbers"),
         ({"attributes": {"a": "x" * 1_001}}, "attributes.a", "at most 1000 characters"),
         ({"vector": []}, "vector", "1 to 4096 numbers"),
         ({"vector": [1.0, float("nan")]}, "vector[1]", "a finite number"),

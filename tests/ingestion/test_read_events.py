@@ -15,7 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shelfwise.domain import MAX_LINES, Event, InvalidField, InvalidInput, from_us
-from shelfwise.ingestion import DeadLetter, Unreadable, accept_events, read_events
+from shelfwise.ingestion import (
+    DeadLetter,
+    Unreadable,
+    accept_events,
+    read_events,
+    unused_event_columns,
+    unused_item_columns,
+)
 from shelfwise.ingestion.online_retail import shipped_files
 
 NOW_US = 1_323_435_000_000_000  # 2011-12-09T12:50
@@ -53,6 +60,29 @@ def test_rows_of_one_order_are_one_event_wherever_they_stand(tmp_path: Path) -> 
         ("b", 3, None),
     ]
     assert from_us(first.occurred_us).isoformat() == "2011-11-03T19:17:00+00:00"  # the earliest of its rows
+
+
+def test_a_file_of_bad_rows_alone_names_each(tmp_path: Path) -> None:
+    text = "event,occurred_at,user_id,item_id\nview_item,2011-11-03 19:18,u,a\nview_item,soon,u,a\n"
+    events, letters = read(csv(tmp_path, text))
+    assert (events, [letter.row for letter in letters]) == ([], [1, 2])
+
+
+def test_a_column_that_no_field_takes_is_told_with_the_field_perhaps_meant(tmp_path: Path) -> None:
+    path = csv(tmp_path, "event,occurred_at,user_id,sku,prize\n")
+    assert unused_event_columns(path, mapping={"sku": "item_id"}) == [
+        "events.csv, column 'prize'; did you mean 'price'?"
+    ]
+    assert unused_item_columns(csv(tmp_path, "item_id,attributes.color,note\n", "items.csv")) == [
+        "items.csv, column 'note'"
+    ]
+
+
+def test_missing_columns_are_told_beside_all_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(
+        Unreadable, match=r"has the columns event, user, item; expected also occurred_at, user_id"
+    ):
+        read(csv(tmp_path, "event,user,item\n"))
 
 
 def test_an_event_id_binds_rows_more_than_an_order(tmp_path: Path) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from shelfwise.app._clock import open_clock
 from shelfwise.app._layout import LOOPBACK, VERSION, Layout
 from shelfwise.app.settings import ShopSettings, load_settings
-from shelfwise.domain import ShelfwiseError
+from shelfwise.domain import ShelfwiseError, from_us
 
 LOW_DISK_BYTES = 1_000_000_000  # below it, a training or a day of events may not fit
 _CORE = ("numpy", "numba", "pyarrow", "duckdb", "deltalake", "lmdb", "granian", "xgboost-cpu")
+
+_SLACK_S = 300.0  # between the clocks of a machine and of its disks
 
 Row = dict[str, object]
 
@@ -26,6 +30,8 @@ def examine(folder: Path) -> list[Row]:
         _libraries,
         _settings,
         _layout,
+        _stores,
+        _clock,
         _writable,
         _disk,
         _champion,
@@ -70,17 +76,64 @@ def _layout(folder: Path) -> Row:
     )
 
 
+def _stores(folder: Path) -> Row:
+    """Each store is opened and asked for something small."""
+    from shelfwise.app._stores import open_readers
+    from shelfwise.stores.adapters.delta_lake import DeltaLake
+
+    layout = Layout(folder).require_current()
+    if not layout.log.exists():
+        return _row("stores", "ok", "nothing stored yet")
+    readers = open_readers(layout)
+    items, keys = len(readers.shelf_reader.shelf()), len(readers.control.documents("keys"))
+    files = len(DeltaLake(layout.lake).files("event_lines"))
+    return _row("stores", "ok", f"{items} items, {keys} keys, history in {files} files")
+
+
+def _clock(folder: Path) -> Row:
+    """The shop's time, and whether the machine's has run back behind what was written."""
+    layout, settings = Layout(folder).require(), load_settings(folder).clock
+    if layout.log.exists() and layout.log.stat().st_mtime > time.time() + _SLACK_S:
+        found = "the machine's clock is behind the time of the last write"
+        return _row("clock", "bad", found, "set the machine's clock")
+    if settings.start is None:
+        return _row(
+            "clock",
+            "ok",
+            f"{from_us(open_clock(folder, settings)()).isoformat(timespec='seconds')}, the real time",
+        )
+    if not (folder / "clock.json").exists():
+        return _row("clock", "ok", f"starts at {settings.start.isoformat()} when the shop is first opened")
+    told = (
+        f"{from_us(open_clock(folder, settings)()).isoformat(timespec='seconds')}, started by [clock] start"
+    )
+    return _row("clock", "warn", told, "a shop of today has no [clock] start")
+
+
+def _standing(folder: Path) -> Path:
+    """The folder, or the nearest above it that exists."""
+    return next(place for place in (folder, *folder.resolve().parents) if place.exists())
+
+
 def _writable(folder: Path) -> Row:
-    fine = os.access(folder, os.W_OK)
+    fine = os.access(_standing(folder), os.W_OK)
     return _row("writable", "ok" if fine else "bad", str(folder), "" if fine else "change its owner or mode")
 
 
 def _disk(folder: Path) -> Row:
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(_standing(folder)).free
     return _row("disk", "ok" if free > LOW_DISK_BYTES else "warn", f"{free / 1e9:.1f} GB free")
 
 
 def _champion(folder: Path) -> Row:
-    alias = Layout(folder).releases / "aliases" / "champion"
-    found = alias.read_text().strip() if alias.exists() else None
-    return _row("champion", "ok" if found else "warn", found or "none", "" if found else "shelfwise train")
+    """The release that answers, with every file of it checked against its manifest."""
+    from shelfwise.stores.adapters.folder_releases import FolderReleases
+
+    if not Layout(folder).releases.exists():
+        return _row("champion", "warn", "none", "shelfwise train")
+    releases = FolderReleases(Layout(folder).releases)
+    found = releases.alias("champion")
+    if found is None:
+        return _row("champion", "warn", "none", "shelfwise train")
+    releases.open(found)
+    return _row("champion", "ok", found)

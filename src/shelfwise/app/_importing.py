@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shelfwise.ingestion import DeadLetter, read_events, read_items, retirements
+from shelfwise.domain import Origin
+from shelfwise.ingestion import (
+    DeadLetter,
+    read_events,
+    read_items,
+    retirements,
+    unused_event_columns,
+    unused_item_columns,
+)
 
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
@@ -23,38 +31,66 @@ def import_items(
     *,
     format: str | None,
     mapping: Mapping[str, str] | None,
+    naive_is_utc: bool,
     full: bool,
     force: bool,
 ) -> Report:
     """Put the items of all sources; with ``full``, retire those that none of them names."""
-    counts: Counter[str] = Counter(rows=0, accepted=0, rejected=0)
+    counts: Counter[str] = Counter(rows=0, accepted=0, duplicates=0, rejected=0)
     shown: list[dict[str, Any]] = []
+    unused: list[str] = []
     named: set[str] = set()
+    put: set[str] = set()
     for source in sources:
+        unused += unused_item_columns(source, format=format, mapping=mapping)
         batches = read_items(
-            source, now_us=shop.clock(), format=format, mapping=mapping, currency=shop.settings.shop.currency
+            source,
+            now_us=shop.clock(),
+            format=format,
+            mapping=mapping,
+            currency=shop.settings.shop.currency,
+            naive_is_utc=naive_is_utc,
         )
         for batch in batches:
             if batch.changes:
                 shop.submit("items", batch.changes)
             _bury(shop, batch.rejected, shown)
             counts.update(rows=batch.n_rows, accepted=len(batch.changes), rejected=len(batch.rejected))
+            before = len(put)
+            put.update(change.item_id for change in batch.changes)
+            counts["duplicates"] += len(batch.changes) - (len(put) - before)
             named.update(batch.named if full else ())
     if full:
         counts["retired"] = _retire(shop, named, force=force)
     shop.drain()
-    return {**counts, "rejections": shown}
+    return {**counts, "unused_columns": unused, "rejections": shown}
 
 
 def import_events(
-    shop: Shop, sources: Sequence[Any], *, format: str | None, mapping: Mapping[str, str] | None
+    shop: Shop,
+    sources: Sequence[Any],
+    *,
+    format: str | None,
+    mapping: Mapping[str, str] | None,
+    naive_is_utc: bool,
+    round_prices: bool,
+    origin: Origin,
 ) -> Report:
     """Hand over the events of all sources; those accepted before are counted as duplicates."""
     counts: Counter[str] = Counter(rows=0, accepted=0, duplicates=0, rejected=0, untracked=0)
     shown: list[dict[str, Any]] = []
+    unused: list[str] = []
     for source in sources:
+        unused += unused_event_columns(source, format=format, mapping=mapping)
         batches = read_events(
-            source, now_us=shop.clock(), format=format, mapping=mapping, currency=shop.settings.shop.currency
+            source,
+            now_us=shop.clock(),
+            format=format,
+            mapping=mapping,
+            currency=shop.settings.shop.currency,
+            origin=origin,
+            naive_is_utc=naive_is_utc,
+            round_prices=round_prices,
         )
         for batch in batches:
             receipt = shop.submit("events", batch.events) if batch.events else None
@@ -68,8 +104,9 @@ def import_events(
                 untracked=batch.n_untracked + (len(receipt.untracked) if receipt else 0),
             )
             counts.update({f"left out: {rule}": n for rule, n in batch.left_out.items()})
+            counts.update({"rounded": batch.n_rounded} if batch.n_rounded else {})
     shop.drain()
-    return {**counts, "rejections": shown}
+    return {**counts, "unused_columns": unused, "rejections": shown}
 
 
 def _retire(shop: Shop, named: set[str], *, force: bool) -> int:

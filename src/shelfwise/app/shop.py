@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shelfwise.app._clock import open_clock
 from shelfwise.app._layout import Layout
 from shelfwise.app.settings import ShopSettings, load_settings, template
-from shelfwise.domain import Conflict, NotFound, NotTrained
+from shelfwise.domain import Conflict, NotFound, NotTrained, Origin
 from shelfwise.stores import Inbox, Receipt
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Shop:
         *sources: Any,
         format: str | None = None,
         mapping: Mapping[str, str] | None = None,
+        naive_is_utc: bool = False,
         full: bool = False,
         force: bool = False,
     ) -> dict[str, Any]:
@@ -82,25 +83,62 @@ class Shop:
 
         Args:
             sources: Paths or frames of the fields of an item.
-            format: csv, jsonl, parquet, merchant_tsv, merchant_xml; by the ending if not given.
-            mapping: Column of the source -> field.
+            format: One of ``ingestion.ITEM_FORMATS``; by the ending if not given.
+            mapping: Column of the source -> field; ``'EUR'`` in quotes gives every row that value.
+            naive_is_utc: Take instants without an offset as UTC instead of refusing them.
             full: A full feed: items absent from it are retired.
             force: Retire however many.
 
         Returns:
-            Counts of what was accepted and rejected, and the rejections.
+            Counts of what was accepted (``duplicates`` of it name an item again: the last row wins) and
+            rejected, the rejections, and the columns that no field took.
         """
         from shelfwise.app._importing import import_items
 
-        return import_items(self, sources, format=format, mapping=mapping, full=full, force=force)
+        return import_items(
+            self,
+            sources,
+            format=format,
+            mapping=mapping,
+            naive_is_utc=naive_is_utc,
+            full=full,
+            force=force,
+        )
 
     def import_events(
-        self, *sources: Any, format: str | None = None, mapping: Mapping[str, str] | None = None
+        self,
+        *sources: Any,
+        format: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        naive_is_utc: bool = False,
+        round_prices: bool = False,
+        origin: Origin = "real",
     ) -> dict[str, Any]:
-        """Import events from files or frames. Importing the same again changes nothing."""
+        """Import events from files or frames. Importing the same again changes nothing.
+
+        Args:
+            sources: Paths or frames: one row a line of an event, or events as the HTTP door takes them.
+            format: One of ``ingestion.EVENT_FORMATS``; by the ending if not given.
+            mapping: Column of the source -> field; ``'purchase'`` in quotes gives every row that value.
+            naive_is_utc: Take instants without an offset as UTC instead of refusing them.
+            round_prices: Round and count prices with surplus decimals instead of refusing them.
+            origin: Of events that name none. Only real ones are learned from.
+
+        Returns:
+            Counts of what was accepted, known already and rejected, the rejections, and the columns that no
+            field took.
+        """
         from shelfwise.app._importing import import_events
 
-        return import_events(self, sources, format=format, mapping=mapping)
+        return import_events(
+            self,
+            sources,
+            format=format,
+            mapping=mapping,
+            naive_is_utc=naive_is_utc,
+            round_prices=round_prices,
+            origin=origin,
+        )
 
     def submit(self, command: str, payload: Any) -> Receipt:
         """Hand something to the one writer."""

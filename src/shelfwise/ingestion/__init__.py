@@ -17,8 +17,8 @@ from shelfwise.ingestion._wire import ContextIn, EventIn, EventsIn, ItemIn, Item
 if TYPE_CHECKING:
     from shelfwise.ingestion._files import Unreadable
     from shelfwise.ingestion._grouping import EventBatch
-    from shelfwise.ingestion._read_events import EVENT_FORMATS, read_events
-    from shelfwise.ingestion._read_items import ITEM_FORMATS, ItemBatch, read_items
+    from shelfwise.ingestion._read_events import EVENT_FORMATS, read_events, unused_event_columns
+    from shelfwise.ingestion._read_items import ITEM_FORMATS, ItemBatch, read_items, unused_item_columns
 
 __all__ = [
     "EVENT_FORMATS",
@@ -54,6 +54,8 @@ __all__ = [
     "resolve",
     "retirements",
     "sessions",
+    "unused_event_columns",
+    "unused_item_columns",
 ]
 
 _LAZY = {
@@ -64,6 +66,8 @@ _LAZY = {
     "Unreadable": "_files",
     "read_events": "_read_events",
     "read_items": "_read_items",
+    "unused_event_columns": "_read_events",
+    "unused_item_columns": "_read_items",
 }
 
 

@@ -27,7 +27,7 @@ from shelfwise.ingestion._rules import (
 )
 from shelfwise.ingestion._verdicts import DeadLetter, shown
 
-NAIVE_HINT = "; say that instants without an offset are UTC, if they are"
+NAIVE_HINT = "; say that instants without an offset are UTC, if they are (naive_is_utc, --naive-is-utc)"
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -132,7 +132,10 @@ def prices(
     surplus = usable & (minor / scale != amount)
     if not round_prices:
         checks.refuse(
-            surplus, "price", column, "no more decimals than the currency has, or rounding asked for"
+            surplus,
+            "price",
+            column,
+            "no more decimals than the currency has; or ask to round (round_prices, --round-prices)",
         )
     return Prices(pa.array(minor, mask=~usable), codes, int(surplus.sum()) if round_prices else 0)
 

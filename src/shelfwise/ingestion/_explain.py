@@ -23,6 +23,10 @@ from shelfwise.ingestion._rules import (
 from shelfwise.ingestion._wire import MAX_ATTRIBUTES, MAX_QUANTITY, MAX_TEXT, MAX_VECTOR
 
 JSON_RULE = "JSON in UTF-8"
+WHOLE_RULES = {
+    "stock": "a whole number of at least 0, or null where it is not tracked",
+    "min_age": "a whole number of years from 0 to 150",
+}
 _AT = re.compile(r"(?s)(.*?)(?: - at `(?P<path>[^`]*)`)?$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _NAMED = re.compile(r"(?s)Object (contains unknown|missing required) field `(.*)`$")
@@ -35,14 +39,14 @@ _RULES = {
     **dict.fromkeys(("title", "query", "referrer", "image", "url"), f"text of at most {MAX_TEXT} characters"),
     **dict.fromkeys(("price", "list_price", "cost"), PRICE_RULE),
     **dict.fromkeys(("occurred_at", "local_time", "available_from", "available_until"), INSTANT_RULE),
-    **dict.fromkeys(("age", "min_age"), "a whole number of years from 0 to 150"),
+    **WHOLE_RULES,
+    "age": WHOLE_RULES["min_age"],
     "event": "one of " + ", ".join(EVENT_CODES),
     "description": f"text of at most {10 * MAX_TEXT} characters",
     "currency": CURRENCY_RULE,
     "country": COUNTRY_RULE,
     "quantity": f"a whole number from 1 to {MAX_QUANTITY}",
     "index": "a whole number from 0 to 100000",
-    "stock": "a whole number of at least 0, or null where it is not tracked",
     "hidden": "true or false",
     "items": f"an array of at most {MAX_LINES} objects",
     "context": "an object",
@@ -118,13 +122,14 @@ def _wrong_value(row: Any, path: str, message: str) -> InvalidField:
     names = [name for name, _ in _STEP.findall(f".{path}") if name]
     if not names:
         return InvalidField("", row, "an object")
+    path = path.partition("[...]")[0]  # somewhere in a mapping: tell the whole of it
     value = _look_up(row, path)
     rule = _rule(names[-1])
     if names[-1] == "event" and isinstance(value, str):
         rule += _hint(value, tuple(EVENT_CODES))
     if names[-1] == "items" and path.endswith("]"):
         rule = "an object with item_id"
-    return InvalidField(path, value, rule if rule != _OTHER else message[:1].lower() + message[1:])
+    return InvalidField(path, value, rule if rule != _OTHER else _uncapitalized(message))
 
 
 _OTHER = "a value of the documented type"
@@ -166,8 +171,12 @@ def _inside(path: str, value: Any, depth: int) -> list[tuple[str, Any, int]]:
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    text = str(error)
-    return text[:1].lower() + text[1:]
+    return _uncapitalized(str(error))
+
+
+def _uncapitalized(text: str) -> str:
+    """A sentence as it stands inside another; JSON and its like keep their capitals."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _shorten(raw: bytes) -> str:

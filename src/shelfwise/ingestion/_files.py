@@ -161,6 +161,16 @@ def renamed(names: Iterable[str], mapping: Mapping[str, str], known: tuple[str, 
     return named | {column: target for column, target in mapping.items() if column in columns}
 
 
+def unused(
+    names: Iterable[str], mapping: Mapping[str, str], known: tuple[str, ...], source: str
+) -> list[str]:
+    """A sentence for each column that no field takes, with the field that was perhaps meant."""
+    columns = list(names)
+    used = renamed(columns, mapping, known)
+    left = [field for field in known if field not in used.values()]
+    return [f"{source}, column {column!r}{_near(column, left)}" for column in columns if column not in used]
+
+
 def is_constant(column: str) -> bool:
     """A mapping from a quoted text, ``'purchase'=event``, gives every row that value."""
     return len(column) >= 2 and column[0] == column[-1] == "'"

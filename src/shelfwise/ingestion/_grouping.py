@@ -108,6 +108,8 @@ def events_of(lines: pa.RecordBatch, *, received_us: int, dataset: str, source: 
     content.
     """
     agreeing, letters = _agreeing(lines, source)
+    if not len(agreeing):
+        return EventBatch([], letters)
     starts = _starts(agreeing)
     items = _line_objects(agreeing)
     heads = agreeing.take(pa.array(starts))

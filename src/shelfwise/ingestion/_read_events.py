@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from shelfwise.ingestion._files import (
     read_columns,
     read_json_lines,
     renamed,
+    unused,
 )
 from shelfwise.ingestion._flat_json import flat_batches, is_flat
 from shelfwise.ingestion._flat_lines import FLAT_FIELDS, FlatBatch, FlatSettings, check_lines, constants_of
@@ -92,6 +93,17 @@ def read_events(
         yield from _flat(source, kind, settings, mapping or {}, dataset)
 
 
+def unused_event_columns(
+    source: Any, *, format: str | None = None, mapping: Mapping[str, str] | None = None
+) -> list[str]:
+    """A sentence for each column of a flat source that no field takes. Raises as ``read_events`` does."""
+    kind = format_of(source, format, EVENT_FORMATS)
+    names = header_of(source, kind)
+    if is_online_retail(names):
+        return []
+    return unused(names, mapping or {}, FLAT_FIELDS, name_of(source)) if names else []
+
+
 def _is_retail(source: Any, kind: str) -> bool:
     return is_online_retail(header_of(source, kind))
 
@@ -108,7 +120,7 @@ def _flat(
     source: Any, kind: str, settings: FlatSettings, mapping: Mapping[str, str], dataset: str
 ) -> Iterator[EventBatch]:
     names, batches = _opened(source, kind, settings, mapping)
-    _check_columns({*names.values(), *settings.constants}, settings.source, names)
+    _check_columns({*names.values(), *settings.constants}, settings.source, header_of(source, kind))
     checked = (check_lines(raw, names, settings) for raw in batches)
     if {"event_id", "order_id"} & set(names.values()):
         yield from _in_groups(checked, settings, dataset)
@@ -129,13 +141,13 @@ def _opened(
     return names, read_columns(source, kind, settings.source)
 
 
-def _check_columns(fields: set[str], source: str, names: Mapping[str, str]) -> None:
+def _check_columns(fields: set[str], source: str, columns: Sequence[str]) -> None:
     missing = [name for name in ("event", "occurred_at") if name not in fields]
     if not {"user_id", "anonymous_id"} & fields:
         missing.append("user_id or anonymous_id")
     if missing:
         raise Unreadable(
-            f"{source} has the columns {', '.join(names) or 'of other names'}; expected also {', '.join(missing)}. "
+            f"{source} has the columns {', '.join(columns) or 'of other names'}; expected also {', '.join(missing)}. "
             f"Map columns of other names, e.g. --map InvoiceDate=occurred_at --map \"'purchase'=event\""
         )
 

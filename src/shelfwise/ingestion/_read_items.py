@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shelfwise.domain import InvalidField
+from shelfwise.ingestion._explain import WHOLE_RULES
 from shelfwise.ingestion._files import (
     Unreadable,
     decode_line,
@@ -20,6 +21,7 @@ from shelfwise.ingestion._files import (
     read_columns,
     read_json_lines,
     renamed,
+    unused,
 )
 from shelfwise.ingestion._items import ItemDoor, put_row
 from shelfwise.ingestion._merchant import is_merchant, item_of, read_merchant_xml
@@ -31,8 +33,8 @@ from shelfwise.stores import ItemChange
 ITEM_FORMATS = ("csv", "tsv", "jsonl", "parquet", "merchant-tsv", "merchant-xml", "online-retail-ii")
 BATCH_ITEMS = 500
 _KNOWN = (*ItemIn.__struct_fields__, "attributes.")
+POINT_RULE = "a number with a point before the decimals, such as 2.55"
 _NUMBERS = ("price", "list_price", "cost")
-_WHOLE = ("stock", "min_age")
 _LISTS = ("tags", "regions")
 _INSTANTS = ("available_from", "available_until")
 _TRUE, _FALSE = ("true", "yes", "1", "t", "y"), ("false", "no", "0", "f", "n")
@@ -90,6 +92,16 @@ def read_items(
         return
     rows = _rows(source, kind, label, mapping or {}, now_us=now_us, naive_is_utc=naive_is_utc)
     yield from _batches(rows, ItemDoor(now_us, currency), label)
+
+
+def unused_item_columns(
+    source: Any, *, format: str | None = None, mapping: Mapping[str, str] | None = None
+) -> list[str]:
+    """A sentence for each column of a flat source that no field takes. Raises as ``read_items`` does."""
+    kind = _kind(source, format)
+    if kind not in ("frame", "csv", "tsv", "parquet"):
+        return []
+    return unused(header_of(source, kind), mapping or {}, _KNOWN, name_of(source))
 
 
 def _kind(source: Any, format: str | None) -> str:
@@ -221,8 +233,8 @@ def _item(values: Mapping[str, Any], *, naive_is_utc: bool) -> dict[str, Any]:
 def _field(name: str, value: Any, *, naive_is_utc: bool) -> Any:
     if name in _NUMBERS:
         return _number(name, value)
-    if name in _WHOLE:
-        number = _number(name, value)
+    if name in WHOLE_RULES:
+        number = _number(name, value, WHOLE_RULES[name])
         return int(number) if number == number // 1 else number
     if name in _INSTANTS:
         return _instant(value, naive_is_utc=naive_is_utc)
@@ -235,13 +247,13 @@ def _field(name: str, value: Any, *, naive_is_utc: bool) -> Any:
     return value.strip() if isinstance(value, str) else _plain(value)
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: Any, rule: str = POINT_RULE) -> float:
     try:
         number = float(value) if "_" not in str(value) else None
     except (TypeError, ValueError):
         number = None
     if number is None or number - number != 0:
-        raise InvalidField(name, value, "a number with a point before the decimals, such as 2.55")
+        raise InvalidField(name, value, rule)
     return number
 
 

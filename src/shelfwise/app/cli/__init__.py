@@ -8,21 +8,25 @@
   4  not found
   5  unavailable: time may fix it
 130  interrupted
+141  whoever read the output left
 ===  =============================================
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import typer
 
 from shelfwise.app.cli import _admin, _control, _data, _models, _serve
-from shelfwise.app.cli._common import State, exit_code
+from shelfwise.app.cli._common import Root, State, exit_code
 from shelfwise.domain import ShelfwiseError
 
 app = typer.Typer(
     name="shelfwise",
+    cls=Root,
     help="The product recommendation engine that an online shop runs itself.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -42,3 +46,9 @@ def main() -> None:
         sys.exit(exit_code(trouble))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
+        sys.exit(141)
+    except OSError as trouble:
+        print(f"shelfwise: {trouble.filename or 'system'}: {trouble.strerror or trouble}", file=sys.stderr)
+        sys.exit(5 if trouble.errno in (errno.ENOSPC, errno.EDQUOT) else 1)

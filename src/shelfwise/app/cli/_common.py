@@ -13,14 +13,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from shelfwise.app._errors import Misuse
-from shelfwise.domain import InvalidInput, NotFound, ShelfwiseError, StoreUnavailable
+from shelfwise.domain import InvalidInput, NotFound, ShelfwiseError, StoreUnavailable, UnknownName
 
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
 
+_VALUED, _PLAIN = ("--shop",), ("--quiet", "-q")
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+
+
+class Root(TyperGroup):
+    """The root command; its own options may stand after the command too: ``shelfwise train --shop DIR``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read them wherever they stand."""
+        return super().parse_args(ctx, root_options_first(args))
+
+
+def root_options_first(words: Sequence[str]) -> list[str]:
+    """The words with the root's own options moved to the front; those after ``--`` stay where they are."""
+    end = list(words).index("--") if "--" in words else len(words)
+    first: list[str] = []
+    rest: list[str] = []
+    before = iter(words[:end])
+    for word in before:
+        if word in _VALUED:
+            first += [word, *([value] if (value := next(before, None)) is not None else [])]
+        elif word in _PLAIN or word.startswith(tuple(f"{name}=" for name in _VALUED)):
+            first.append(word)
+        else:
+            rest.append(word)
+    return [*first, *rest, *words[end:]]
 
 
 def tell_version(asked: bool) -> None:
@@ -112,11 +138,11 @@ def show_json(document: Any) -> None:
 
 
 def pairs(texts: Iterable[str], *, option: str) -> dict[str, str]:
-    """``source=field`` options as a mapping. Raises InvalidInput."""
+    """``source=field`` options as a mapping. Raises Misuse."""
     split = [text.partition("=") for text in texts]
     for text, (left, _, right) in zip(texts, split, strict=True):
         if not left or not right:
-            raise InvalidInput(f"{option} is {text!r}; expected source=field")
+            raise Misuse(f"{option} is {text!r}; expected source=field, such as sku=item_id")
     return {left: right for left, _, right in split}
 
 
@@ -124,7 +150,7 @@ def exit_code(trouble: ShelfwiseError) -> int:
     """Who can fix it, as a number."""
     if isinstance(trouble, Misuse):
         return 2
-    if isinstance(trouble, NotFound):
+    if isinstance(trouble, NotFound | UnknownName):
         return 4
     if isinstance(trouble, InvalidInput):
         return 3

@@ -71,7 +71,7 @@ def rules_remove(
 
 @keys.command("list")
 def keys_list(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """Keys by prefix; secrets are not kept."""
+    """Keys by id; secrets are not kept."""
     with open_shop(context) as shop:
         show(shop.keys(), as_json=as_json)
 
@@ -128,13 +128,23 @@ def config_schema(
     show_json(ShopSettings.model_json_schema())
 
 
+def _text_of(file: Path) -> str:
+    from shelfwise.domain import InvalidInput
+
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as trouble:
+        why = getattr(trouble, "strerror", None) or str(trouble)
+        raise InvalidInput(f"rule is in {file}: {why}; expected a readable file of JSON") from None
+
+
 def _document(text: str) -> dict[str, object]:
     from shelfwise.domain import InvalidInput
 
     if text == "-":
         text = typer.get_text_stream("stdin").read()
     elif text.startswith("@"):
-        text = Path(text[1:]).read_text()
+        text = _text_of(Path(text[1:]))
     try:
         document = json.loads(text)
     except json.JSONDecodeError as trouble:

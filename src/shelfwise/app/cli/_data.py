@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,9 +12,12 @@ from shelfwise.app.cli._common import JsonFlag, open_shop, pairs, progress_conso
 Files = Annotated[
     list[Path], typer.Argument(exists=True, dir_okay=False, help="CSV, JSONL, Parquet, TSV or XML.")
 ]
-Format = Annotated[
-    str | None,
-    typer.Option(help="csv, jsonl, parquet, merchant_tsv, merchant_xml, segment; default: by the ending."),
+_BY_ENDING = "What the file holds; by its ending if not given."
+ItemFormat = Literal["csv", "tsv", "jsonl", "parquet", "merchant-tsv", "merchant-xml", "online-retail-ii"]
+EventFormat = Literal["csv", "tsv", "jsonl", "parquet", "segment", "online-retail-ii"]
+Naive = Annotated[
+    bool,
+    typer.Option("--naive-is-utc", help="Take instants without an offset as UTC instead of refusing them."),
 ]
 MapOption = Annotated[
     list[str] | None, typer.Option("--map", help="source=field: which column of the file is which field.")
@@ -47,8 +50,9 @@ def init(
 def import_items(
     context: typer.Context,
     files: Files,
-    format: Format = None,
+    format: Annotated[ItemFormat | None, typer.Option(help=_BY_ENDING)] = None,
     mapping: MapOption = None,
+    naive_is_utc: Naive = False,
     full: Annotated[bool, typer.Option(help="A full feed: items absent from it are retired.")] = False,
     force: Annotated[bool, typer.Option(help="Retire however many.")] = False,
     as_json: JsonFlag = False,
@@ -61,7 +65,12 @@ def import_items(
     """
     with open_shop(context) as shop, progress_console(context).status("importing items"):
         report = shop.import_items(
-            *files, format=format, mapping=pairs(mapping or [], option="--map"), full=full, force=force
+            *files,
+            format=format,
+            mapping=pairs(mapping or [], option="--map"),
+            naive_is_utc=naive_is_utc,
+            full=full,
+            force=force,
         )
     _show_report(report, as_json=as_json)
 
@@ -70,8 +79,17 @@ def import_items(
 def import_events(
     context: typer.Context,
     files: Files,
-    format: Format = None,
+    format: Annotated[EventFormat | None, typer.Option(help=_BY_ENDING)] = None,
     mapping: MapOption = None,
+    naive_is_utc: Naive = False,
+    round_prices: Annotated[
+        bool,
+        typer.Option("--round-prices", help="Round prices with surplus decimals instead of refusing them."),
+    ] = False,
+    origin: Annotated[
+        Literal["real", "simulated", "test"],
+        typer.Option(help="Of events that name none; only real ones are learned from."),
+    ] = "real",
     as_json: JsonFlag = False,
 ) -> None:
     """Import events; importing the same file again changes nothing. Exit code 3 if a row was rejected.
@@ -79,7 +97,14 @@ def import_events(
     Example: shelfwise import events history.parquet
     """
     with open_shop(context) as shop, progress_console(context).status("importing events"):
-        report = shop.import_events(*files, format=format, mapping=pairs(mapping or [], option="--map"))
+        report = shop.import_events(
+            *files,
+            format=format,
+            mapping=pairs(mapping or [], option="--map"),
+            naive_is_utc=naive_is_utc,
+            round_prices=round_prices,
+            origin=origin,
+        )
     _show_report(report, as_json=as_json)
 
 
@@ -111,7 +136,10 @@ def _show_report(report: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_json(report)
     else:
-        show([{name: n for name, n in report.items() if name != "rejections"}], as_json=False)
+        lists = ("rejections", "unused_columns")
+        show([{name: n for name, n in report.items() if name not in lists}], as_json=False)
+        for told in report["unused_columns"]:
+            typer.echo(f"not used: {told}", err=True)
         if report["rejections"]:
             title = "rejected (first 20; all are in the dead letters)"
             show(report["rejections"][:20], as_json=False, title=title)

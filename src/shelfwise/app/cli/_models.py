@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from shelfwise.app.cli._common import JsonFlag, open_shop, progress_console, sho
 
 features = typer.Typer(help="The feature catalogue.", no_args_is_help=True)
 releases = typer.Typer(help="The model registry.", no_args_is_help=True)
+Strategy = Literal["auto", "collaborative", "similar", "session", "complements", "trending", "buy_again"]
 Items = Annotated[
     list[str] | None, typer.Option("--item", help="What the shopper looks at or holds in the cart.")
 ]
@@ -63,12 +64,14 @@ def recommend(
     user: Annotated[str | None, typer.Option(help="Known user.")] = None,
     n: Annotated[int, typer.Option(help="How many.", min=1, max=100)] = 10,
     strategy: Annotated[
-        str | None, typer.Option(help="auto or one source; by default what the placement shows.")
+        Strategy | None, typer.Option(help="auto or one source; by default what the placement shows.")
     ] = None,
     placement: Annotated[str, typer.Option(help="Which place on the pages.")] = "home",
     item: Items = None,
     where: Annotated[str | None, typer.Option("--filter", help='Filter, e.g. "price < 15".')] = None,
-    seen: Annotated[str | None, typer.Option(help="keep or exclude what was bought.")] = None,
+    seen: Annotated[
+        Literal["keep", "exclude"] | None, typer.Option(help="Keep or exclude what was bought.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """One answer on the terminal, with reasons.
