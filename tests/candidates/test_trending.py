@@ -65,12 +65,32 @@ def test_an_item_trends_from_five_people_on(n_people: int, shown: list[int]) -> 
 def test_live_counters_take_their_share_of_the_score() -> None:
     rows = five(0, 1) + five(1, 1)
     live = live_items(3, **{BUYERS: [1, 3, 0], FIRST: [0, 1, 0], VIEWERS: [10, 0, 0]})
-    found = propose(fitted(rows, live=0.5, first=0.4, viewed=0.1), live=live)
+    sure = {"live_doubt": 0.0, "viewed_doubt": 0.0}
+    found = propose(fitted(rows, live=0.5, first=0.4, viewed=0.1, **sure), live=live)
     fit = 0.5
     of_0 = 0.5 * fit + 0.5 * (0.9 * (0.6 * 0.25 + 0.4 * 0) + 0.1 * 1.0)
     of_1 = 0.5 * fit + 0.5 * (0.9 * (0.6 * 0.75 + 0.4 * 1))
     assert items(found) == [1, 0]
     assert found.score == pytest.approx([of_1, of_0], rel=1e-5)
+
+
+def test_the_fewer_people_the_live_counters_tell_of_the_less_they_say() -> None:
+    rows = five(0, 1) + five(1, 1)
+    live = live_items(3, **{BUYERS: [10, 30, 0], VIEWERS: [10, 0, 0]})
+    found = propose(fitted(rows, live=0.5, viewed=0.1, live_doubt=40.0, viewed_doubt=30.0), live=live)
+    live_part, viewed_part = 0.5 * 40 / 80, 0.1 * 10 / 40
+    of_0 = (1 - live_part) * 0.5 + live_part * ((1 - viewed_part) * 0.25 + viewed_part)
+    of_1 = (1 - live_part) * 0.5 + live_part * (1 - viewed_part) * 0.75
+    assert items(found) == [1, 0]
+    assert found.score == pytest.approx([of_1, of_0], rel=1e-5)
+
+
+def test_a_hundred_viewers_do_not_pass_an_item_by_that_more_people_bought() -> None:
+    """300 people bought item 1 and 290 item 0, lately; a hundred made-up visitors look at item 0."""
+    rows = [Row(user, int(user < 300), NOW_US - DAY, user) for user in range(590)]
+    live = live_items(3, **{BUYERS: [290, 300, 0], VIEWERS: [100, 0, 0]})
+    defaults = TrendingSettings().model_dump()
+    assert items(propose(fitted(rows, **defaults), live=live)) == [1, 0]
 
 
 def test_where_nobody_bought_live_the_fit_alone_counts() -> None:

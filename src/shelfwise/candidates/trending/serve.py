@@ -57,8 +57,12 @@ class TrendingSource:
         told = np.stack([1_000 * trends.bought, 1_000 * trends.first, self._in_category], axis=1)
         self._told = np.ascontiguousarray(told, np.float32)  # (I, 3) what is said of an item beside its score
         self._parts = np.array(
-            [settings.live, settings.first, settings.viewed, settings.country, settings.category], np.float32
-        )
+            [
+                settings.live, settings.first, settings.viewed, settings.country, settings.category,
+                settings.live_doubt, settings.viewed_doubt,
+            ],
+            np.float32,
+        )  # fmt: skip
         self._shop: _Shop | None = None
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
@@ -184,15 +188,18 @@ def trend(
     parts: Floats,
     score: Floats,
 ) -> None:
-    """Fill ``score`` ``(I,)``. ``parts``: live, first, viewed, country, category, as the settings say."""
+    """Fill ``score`` ``(I,)``. ``parts``: live, first, viewed, country, category, and the doubts about buyers and viewers.
+
+    The fewer people the live counters tell of, the less they say: a few must not steer the list.
+    """
     n = len(bought)
     buyers_scale, first_scale, viewers_scale = (
         _scale(live_buyers, n),
         _scale(live_first, n),
         _scale(live_viewers, n),
     )
-    live_part = parts[0] if buyers_scale > 0 else np.float32(0)
-    viewed_part = parts[2] if viewers_scale > 0 else np.float32(0)
+    live_part = parts[0] * _trust(buyers_scale, parts[5])
+    viewed_part = parts[2] * _trust(viewers_scale, parts[6])
     fitted_part = np.float32(1) - live_part
     for i in range(n):
         score[i] = fitted_part * ((1 - parts[1]) * bought[i] + parts[1] * first[i])
@@ -265,6 +272,12 @@ def _by_category(rows: Rows, weight: Floats, category: NDArray[np.int32], n_cate
 def _add(score: Floats, counts: NDArray[np.int64], times: np.float32) -> None:
     for i in range(min(len(score), len(counts))):
         score[i] += times * np.float32(counts[i])
+
+
+@nb.njit(cache=True)
+def _trust(scale: np.float32, doubt: np.float32) -> np.float32:
+    """How much counts are believed that ``scale`` makes add up to 1: by half where there are ``doubt``, not at all where none."""
+    return np.float32(1) / (1 + doubt * scale) if scale > 0 else np.float32(0)
 
 
 @nb.njit(cache=True)

@@ -30,6 +30,12 @@ class TrendingSettings(Settings):
     viewed: float = Field(0.1, ge=0.0, le=1.0)
     """Share of viewers in the live part, against buyers, where views are counted."""
 
+    live_doubt: float = Field(200.0, ge=0.0)
+    """Buyers of the last seven days, over all items, at which the live counters get half their share: doubt about few."""
+
+    viewed_doubt: float = Field(4_000.0, ge=0.0)
+    """The same for viewers: people look some twenty times as often as they buy, and anybody can look."""
+
     country: float = Field(0.5, ge=0.0, le=1.0)
     """Share of the shopper's country in the score, where enough people bought there."""
 
