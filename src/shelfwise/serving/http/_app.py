@@ -25,7 +25,7 @@ MAX_BODY = 1 << 20  # bytes
 MAX_BODIES = 64 << 20  # bytes of bodies held at once in one worker: beyond it, callers are told to come again
 MAX_ADDRESS = 8 << 10  # bytes
 BODY_S = 15.0  # a body must be here by then
-SWITCH_S = 0.001  # how soon the thread that reads sockets, or loads a release, gets its turn beside a request
+SWITCH_S = 0.001  # how soon a request gets its turn beside a thread that loads a release
 _TAKES_BODY = frozenset({"POST", "PUT", "PATCH"})
 _CORS = Route("OPTIONS", "", OPEN, preflight, "What a page of another origin may send.")
 
