@@ -26,7 +26,6 @@ from shelfwise.serving.http import HttpServer
 
 _STORES_WAIT_S = 60.0  # the keeper of a new shop makes the stores first
 _BACKLOG = 1024
-_COLLECT_AFTER = 50_000  # an answer leaves no cycles; at the defaults every fifth paid up to 2 ms for a look at them
 # An answer dies by its count once it is handed over; until then the collector would look through it in vain, measured a
 # tenth of a worker's time at its defaults.
 _COLLECT_AFTER = 50_000
@@ -51,7 +50,6 @@ def main() -> int:
     _call(app, "__rsgi_init__", loop)
     gc.collect()
     gc.freeze()  # what is loaded now stays; the collector need not look at it again
-    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     loop.run_until_complete(serve(app, options.fd, options.ready_fd))
     _call(app, "__rsgi_del__", loop)
