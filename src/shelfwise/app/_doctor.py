@@ -16,7 +16,7 @@ from shelfwise.app.settings import ShopSettings, load_settings
 from shelfwise.domain import ShelfwiseError, from_us
 
 LOW_DISK_BYTES = 1_000_000_000  # below it, a training or a day of events may not fit
-_CORE = ("numpy", "numba", "pyarrow", "duckdb", "deltalake", "lmdb", "granian", "xgboost-cpu")
+_CORE = ("numpy", "numba", "pyarrow", "duckdb", "deltalake", "lmdb", "xgboost-cpu")
 
 _SLACK_S = 300.0  # between the clocks of a machine and of its disks
 
