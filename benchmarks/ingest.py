@@ -252,7 +252,7 @@ def _wait(options: argparse.Namespace, process: subprocess.Popen[bytes], limit_s
 
 
 def _machine() -> dict[str, Any]:
-    names = ("granian", "lmdb", "msgspec", "numba", "uvloop")
+    names = ("lmdb", "msgspec", "numba", "uvloop")
     return {"cores": os.cpu_count(), "python": platform.python_version()} | {n: version(n) for n in names}
 
 

@@ -223,7 +223,7 @@ def _wait(url: str, limit_s: float = 90.0) -> None:
 def machine() -> dict[str, Any]:
     from importlib.metadata import version
 
-    names = ("granian", "numpy", "numba", "uvloop", "msgspec")
+    names = ("numpy", "numba", "uvloop", "msgspec")
     return {
         "cores": os.cpu_count(),
         "python": platform.python_version(),

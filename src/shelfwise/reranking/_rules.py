@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -135,9 +135,7 @@ def _check_time(rule: Rule) -> None:
     for name in ("valid_from", "valid_until"):
         instant = getattr(rule, name)
         if instant is not None and instant.tzinfo is None:
-            raise InvalidField(
-                name, instant.isoformat(), "an instant with a time zone, such as 2011-12-01T00:00:00Z"
-            )
+            raise InvalidField(name, instant.isoformat(), _INSTANT)
     if rule.valid_from and rule.valid_until and rule.valid_from >= rule.valid_until:
         raise InvalidField("valid_until", rule.valid_until.isoformat(), "an instant after valid_from")
 
@@ -191,7 +189,7 @@ def _check_cap(rule: Rule) -> None:
     if rule.limit is None or not 0 <= rule.limit <= MAX_SIZE:
         raise InvalidField("limit", rule.limit, f"a number of items from 0 to {MAX_SIZE}")
     if rule.per is None:
-        raise InvalidField("per", rule.per, "one of brand, category, group_id")
+        raise InvalidField("per", rule.per, _EXPECTED["per"])
 
 
 def _only(rule: Rule, *allowed: str) -> None:
@@ -211,20 +209,41 @@ def _refuse_unknown(document: Mapping[str, Any]) -> None:
     known = Rule.__struct_fields__
     for name in document:
         if name not in known:
-            near = get_close_matches(str(name), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidField(str(name), document[name], f"one of the fields {', '.join(known)}{hint}")
+            rule = f"one of the fields {', '.join(known)}{_hint(name, known)}"
+            raise InvalidField(str(name), document[name], rule)
 
 
 def _invalid(document: Mapping[str, Any], trouble: msgspec.ValidationError) -> InvalidField:
-    """The field that msgspec complains of (``... - at `$.kind```), and its value."""
-    message, _, path = str(trouble).partition(" - at `$.")
-    field = path.rstrip("`").split("[")[0].split(".")[0]
-    if field == "kind":
-        near = get_close_matches(str(document.get("kind")), KINDS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return InvalidField("kind", document.get("kind"), f"one of {', '.join(KINDS)}{hint}")
+    """The field that msgspec complains of (``... - at `$.kind```), its value, and in words what it may be."""
+    field = str(trouble).partition(" - at `$.")[2].rstrip("`").split("[")[0].split(".")[0]
     if not field:
         missing = next((name for name in ("rule_id", "kind") if name not in document), "rule")
-        return InvalidField(missing, document.get(missing), message.removeprefix("Expected ").strip())
-    return InvalidField(field, document.get(field), message.removeprefix("Expected ").strip())
+        return InvalidField(missing, None, f"{_EXPECTED.get(missing, 'an object')}; it is required")
+    hint = _hint(document.get(field), _CHOICES.get(field, ()))
+    return InvalidField(field, document.get(field), f"{_EXPECTED[field]}{hint}")
+
+
+def _hint(value: object, known: Sequence[str]) -> str:
+    near = get_close_matches(str(value)[:64], known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+_CHOICES: Mapping[str, Sequence[str]] = {"kind": KINDS, "per": get_args(Per)}
+_INSTANT = "an instant with a time zone, such as 2011-12-01T00:00:00Z"
+_EXPECTED = {
+    "rule_id": "text of 1 to 255 bytes",
+    "kind": f"one of {', '.join(KINDS)}",
+    "where": "a filter, such as \"category = 'Candles' and price < 15\"",
+    "items": "a list of item ids",
+    "placements": "a list of placements, such as ['home']",
+    "strategies": f"a list of some of {', '.join(STRATEGIES)}",
+    "positions": f"a list of positions from 1 to {MAX_SIZE}",
+    "factor": "a number: above 1 for a boost, below 1 for a bury",
+    "limit": f"a number of items from 0 to {MAX_SIZE}",
+    "per": f"one of {', '.join(get_args(Per))}",
+    "valid_from": _INSTANT,
+    "valid_until": _INSTANT,
+    "priority": "a whole number",
+    "enabled": "true or false",
+    "note": "text",
+}
