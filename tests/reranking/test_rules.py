@@ -37,7 +37,7 @@ def test_a_rule_survives_being_written_down(document: dict[str, Any]) -> None:
         ({"wehre": "true"}, "wehre", "did you mean 'where'"),
         ({"where": "prise < 3"}, "where", "did you mean 'price'"),
         ({"factor": 0.5}, "factor", "above 1"),
-        ({"factor": "big"}, "factor", "float"),
+        ({"factor": "big"}, "factor", "expected a number: above 1"),
         ({"limit": 3}, "limit", "no limit for a boost rule"),
         ({"items": ["a"]}, "items", "no items for a boost rule"),
         ({"positions": [1]}, "positions", "none for a boost rule"),
@@ -51,7 +51,12 @@ def test_a_rule_survives_being_written_down(document: dict[str, Any]) -> None:
         ({"kind": "slot", "where": "", "positions": [1]}, "where", "which items the slot is for"),
         ({"kind": "cap", "per": "brand"}, "limit", "from 0 to 100"),
         ({"kind": "cap", "limit": 1}, "per", "one of brand"),
-        ({"kind": "cap", "limit": 1, "per": "colour"}, "per", "colour"),
+        ({"kind": "cap", "limit": 1, "per": "colour"}, "per", "expected one of brand, category, group_id$"),
+        (
+            {"valid_until": "soon"},
+            "valid_until",
+            "expected an instant with a time zone, such as 2011-12-01T00:00:00Z$",
+        ),
         ({"strategies": ["magic"]}, "strategies", "one of auto"),
         ({"valid_from": "2011-12-01T00:00:00"}, "valid_from", "a time zone"),
         (
@@ -61,7 +66,9 @@ def test_a_rule_survives_being_written_down(document: dict[str, Any]) -> None:
         ),
         ({"rule_id": ""}, "rule_id", "1 to 255 bytes"),
         ({"rule_id": "x" * 256}, "rule_id", "1 to 255 bytes"),
-        ({"rule_id": 7}, "rule_id", "str"),
+        ({"rule_id": 7}, "rule_id", "expected text of 1 to 255 bytes"),
+        ({"positions": [1, "x"]}, "positions", "expected a list of positions from 1 to 100"),
+        ({"enabled": "yes"}, "enabled", "expected true or false"),
     ],
 )
 def test_a_wrong_rule_is_told_its_field_and_what_was_expected(
@@ -76,9 +83,17 @@ def test_a_wrong_rule_is_told_its_field_and_what_was_expected(
 def test_what_a_rule_cannot_do_without_is_named(missing: str) -> None:
     document = {"rule_id": "r1", "kind": "boost"}
     del document[missing]
-    with pytest.raises(InvalidField) as caught:
+    with pytest.raises(InvalidField, match=r"; it is required$") as caught:
         parse_rule(document)
     assert caught.value.field == missing
+
+
+def test_every_field_of_a_rule_says_in_words_what_it_may_be() -> None:
+    for name in Rule.__struct_fields__:
+        with pytest.raises(InvalidField) as caught:
+            parse_rule({"rule_id": "r1", "kind": "boost", name: {}})
+        assert caught.value.field == name
+        assert not {"`", "array"} & set(caught.value.rule.replace("`", " ` ").split())
 
 
 def test_a_book_checks_rules_that_were_made_in_code() -> None:
