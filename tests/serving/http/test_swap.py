@@ -102,6 +102,9 @@ def test_a_release_is_swapped_between_two_requests(shop: HttpShop, made: Path) -
     assert served.post("/v1/releases/rollback").json() == {"champion": first}
     wait_for(served, first)
     listed = served.get("/v1/releases").json()["items"]
+    champion = served.get("/v1/releases/champion").json()
+    assert champion == served.get(f"/v1/releases/{first}").json()
+    is_problem(served.get("/v1/releases/challenger"), 404)
     served.stop()
     assert {release["release"] for release in listed} == {first, second}
     assert {status for _, status, _ in answers} == {200}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shelfwise.serving.http._decode import Reader
 from shelfwise.serving.http._documents import aside, page_of
 from shelfwise.serving.http._door import Door
@@ -22,8 +24,8 @@ async def list_releases(door: Door, request: Request) -> Response:
 
 
 async def get_release(door: Door, request: Request) -> Response:
-    """GET /v1/releases/{release}."""
-    return json_response(await aside(door.releases.manifest, request.params["release"]))
+    """GET /v1/releases/{release}: by id, or by an alias such as ``champion``."""
+    return json_response(await aside(_manifest, door, request.params["release"]))
 
 
 async def promote(door: Door, request: Request) -> Response:
@@ -39,3 +41,8 @@ async def rollback(door: Door, request: Request) -> Response:
     """POST /v1/releases/rollback: back to the champion before."""
     receipt = await door.inbox.submit("control", {"op": "rollback", "actor": request.actor})
     return json_response(ChampionOut(receipt.result))
+
+
+def _manifest(door: Door, name: str) -> dict[str, Any]:
+    """The manifest of a release that an id or an alias names. Raises NotFound."""
+    return door.releases.manifest(name if name.startswith("r-") else door.releases.alias(name) or name)
