@@ -163,6 +163,7 @@ class TestSafety:
         assert run("export", "--user", "p1", shop=folder).json["n_lines"] > 0
         assert run("erase", "--user", "p1", "--yes", "--json", shop=folder).json["lake_rows"] > 0
         assert run("export", "--user", "p1", shop=folder).code == 4
+        assert run("erase", "--user", "p1", "--yes", shop=folder).code == 4
 
 
 class TestJson:

@@ -153,7 +153,7 @@ class Shop:
         return self._local.export(user_id)
 
     def erase(self, user_id: str) -> Any:
-        """Forget a user everywhere; the report of what was removed."""
+        """Forget a user everywhere; the report of what was removed. Raises NotFound if nothing is known."""
         return self.submit("erase", {"person": f"u:{user_id}"}).result
 
     def backup(self, folder: str | Path) -> Any:

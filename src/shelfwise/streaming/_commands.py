@@ -149,19 +149,22 @@ class Commands:
     def _erase(self, person: Person) -> Future[Receipt]:
         """Out of online state now; out of the log and the lake on the lake's thread."""
         held = sum(blob is not None for blob in self._stores.state.get_many(person.keys))
+        wishes = 0
         self._stores.state.commit(dict.fromkeys(person.keys), {})
         self._stores.board.bump("position")
         for key in person.people:
-            self._stores.control.delete(
+            wishes += self._stores.control.delete(
                 CONSENT, key, if_match=None, actor="erase", at_us=self._stores.clock()
             )
         self.opted_out.difference_update(person.people)
-        return self._lake.do(lambda: self._erase_history(person, held))
+        return self._lake.do(lambda: self._erase_history(person, held, wishes))
 
-    def _erase_history(self, person: Person, held: int) -> Receipt:
+    def _erase_history(self, person: Person, held: int, wishes: int) -> Receipt:
         self._lake.catch_up()
         log = erase_from_log(self._stores.log, person)
         rows = erase_from_lake(self._stores.lake, person)
+        if not (held or wishes or rows or any(log.values())):
+            raise NotFound("visitor" if person.user_id is None else "user", person.people[0][2:])
         report = {"people": len(person.people), "states": held, "lake_rows": rows}
         return Receipt(result=report | {f"log_{name}": count for name, count in log.items()})
 

@@ -29,7 +29,7 @@ async def export_user(door: Door, request: Request) -> Response:
 
 
 async def delete_user(door: Door, request: Request) -> Response:
-    """DELETE /v1/users/{user_id}: forget, everywhere; answered with the report of what was removed."""
+    """DELETE /v1/users/{user_id}: forget, everywhere; answered with the report of what was removed, or 404."""
     receipt = await door.inbox.submit("erase", {"person": f"u:{_user_id(request)}"})
     return json_response(receipt.result if receipt.result is not None else {})
 
