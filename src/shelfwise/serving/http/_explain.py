@@ -199,10 +199,36 @@ def _share(needs: Sequence[str], row: NDArray[np.float32], part: NDArray[np.floa
     features = [
         {
             "name": needs[at],
-            "meaning": _MEANING.get(needs[at], ""),
+            "meaning": _meaning(needs[at]),
             "value": float(row[at]) if np.isfinite(row[at]) else None,
             "contribution": float(part[at]),
         }
         for at in strongest
     ]
     return {"base": float(part[-1]), "features": features}
+
+
+def _meaning(name: str) -> str:
+    """What a feature says: of a source's signal also relative to the others, and its place among them."""
+    own = name.removesuffix("__relative").removesuffix("__rank")
+    said, form = _SIGNALS.get(own), name.removeprefix(own)
+    if said is None:
+        return _MEANING.get(name, "")
+    return {"__relative": f"{said}, by the highest of this answer's candidates",
+            "__rank": f"how many candidates have more of: {said}"}.get(form, said)  # fmt: skip
+
+
+_SIGNALS = {
+    "collaborative__score": "how well it fits what people with a like history went on to want",
+    "collaborative__short": "how well it fits the taste of late",
+    "collaborative__long": "how well it fits the lasting taste",
+    "collaborative__neighbours": "how often people who chose the shopper's items chose it too",
+    "similar__score": "how alike its content is to the items at hand",
+    "session__score": "how often visits like this one led to it",
+    "complements__score": "how often it is bought together with the items at hand",
+    "trending__score": "how much it sells now to such a shopper",
+    "trending__bought": "its share of what is bought now",
+    "trending__first": "its share of what is bought now for the first time",
+    "trending__category": "its share of what is bought now in the categories at hand",
+    "buy_again__score": "how due the shopper is to buy it again",
+}
