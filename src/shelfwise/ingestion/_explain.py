@@ -96,8 +96,12 @@ def find_unstorable(row: Any) -> InvalidField | None:
     return None
 
 
+class NotJson(InvalidField):
+    """A body that no parser reads: the request itself is wrong, not one of its fields."""
+
+
 def parse(raw: bytes) -> Any:
-    """A request's body as plain Python values. Raises InvalidField, field "body".
+    """A request's body as plain Python values. Raises NotJson, field "body".
 
     Falls back to a parser that knows NaN, Infinity and lone surrogates, which are no JSON: so one such value
     costs its own row, not its neighbours.
@@ -108,7 +112,7 @@ def parse(raw: bytes) -> Any:
         try:
             return json.loads(raw)
         except (ValueError, RecursionError):
-            raise InvalidField("body", _shorten(raw), f"{JSON_RULE} ({_reason(strict)})") from None
+            raise NotJson("body", _shorten(raw), f"{JSON_RULE} ({_reason(strict)})") from None
 
 
 def _split(message: str) -> tuple[str, str]:

@@ -9,23 +9,26 @@ from typing import Any
 import msgspec
 
 from shelfwise.domain import Event, InvalidField
+from shelfwise.ingestion._explain import NotJson
 from shelfwise.stores import ItemChange
 
 MAX_SHOWN = 120  # characters of a bad value that are repeated to the sender and kept as a dead letter
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row that was not taken: its place in the request from 0, the field, what it was, what was expected."""
 
     index: int
     field: str
     value: Any  # a JSON scalar, shortened
     rule: str
+    unreadable: bool = False  # the request as a whole: no parser reads it
 
     @classmethod
     def of(cls, index: int, trouble: InvalidField) -> Rejection:
         """The rejection that an error of one field amounts to."""
-        return cls(index, trouble.field, shown(trouble.value), trouble.rule)
+        unreadable = isinstance(trouble, NotJson)
+        return cls(index, trouble.field, shown(trouble.value), trouble.rule, unreadable)
 
     def __str__(self) -> str:
         return f"row {self.index}: {self.field} is {self.value!r}; expected {self.rule}"

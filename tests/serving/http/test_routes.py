@@ -174,6 +174,7 @@ def test_an_answer_is_explained_by_what_was_logged(served: Served) -> None:
     for item in explained.items:
         assert item.base is not None
         told = item.base + sum(feature.contribution for feature in item.features)
+        assert all(feature.meaning for feature in item.features)
         assert told == pytest.approx(item.score)
     assert {left.reason for left in explained.left_out} == {"ranked_lower"}
     assert not {left.item_id for left in explained.left_out} & set(ids(answer))
@@ -361,6 +362,22 @@ def test_items_are_listed_a_page_at_a_time_each_once(served: Served) -> None:
     is_problem(served.get("/v1/items?page=2"), 422, "page is '2'")
 
 
+@pytest.mark.parametrize("cursor", ["%FF", "a%00b"])
+def test_a_cursor_that_is_no_id_is_named(served: Served, cursor: str) -> None:
+    for path in ("/v1/items", "/v1/rules", "/v1/releases"):
+        told = is_problem(served.get(f"{path}?cursor={cursor}"), 422)
+        assert told["errors"][0]["field"] == "cursor"
+
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/segment", "/v1/items", "/v1/recommendations"])
+@pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b"\xff\xfe"])
+def test_a_body_that_is_no_json_is_a_bad_request_everywhere(served: Served, path: str, body: bytes) -> None:
+    is_problem(served.client.post(path, content=body, headers=JSON), 400, "body is not JSON")
+
+
 def test_what_sold_out_is_in_no_later_answer(served: Served) -> None:
     assert ids(ask(served, strategy="session", n=2)) == ["i8", "i9"]
     served.call("PATCH", "/v1/items/i8", json={"stock": 0})
@@ -381,6 +398,8 @@ def test_what_is_known_of_a_user_is_told_exported_and_forgotten(shop: HttpShop, 
     assert served.call("DELETE", "/v1/users/known").status_code == 200
     is_problem(served.get("/v1/users/known"), 404, "no user 'known'")
     is_problem(served.get("/v1/users/known/export"), 404)
+    is_problem(served.call("DELETE", "/v1/users/known"), 404)
+    is_problem(served.call("DELETE", "/v1/users/never-seen"), 404, "no user 'never-seen'")
 
 
 def test_a_wish_that_is_none_is_refused(served: Served) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from shelfwise.domain import InvalidField, NotFound
+from shelfwise.serving.http._decode import check_id
 from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._messages import MAX_PAGE
 from shelfwise.serving.http._problems import Problem
@@ -23,7 +24,10 @@ async def aside(read: Callable[..., T], *args: Any) -> T:
 
 def values_of(request: Request, *known: str) -> dict[str, str]:
     """The values of an address by name, the last one of each. Raises InvalidField for an unknown name."""
-    values = parse_qs(request.query, keep_blank_values=True)
+    try:
+        values = parse_qs(request.query, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise _undecodable(request.query) from None
     for name in values:
         if name not in known:
             rule = f"one of {', '.join(known)}" if known else "no value here"
@@ -37,7 +41,17 @@ def page_of(request: Request) -> tuple[str, int]:
     text = values.get("limit", "50")
     if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_PAGE):
         raise InvalidField("limit", text, f"a whole number from 1 to {MAX_PAGE}")
-    return values.get("cursor", ""), int(text)
+    cursor = values.get("cursor", "")
+    check_id("cursor", cursor)
+    return cursor, int(text)
+
+
+def _undecodable(query: str) -> InvalidField:
+    """The error of the value that is no UTF-8."""
+    for name, values in parse_qs(query, keep_blank_values=True).items():
+        if any("\ufffd" in value for value in values):
+            return InvalidField(name, values[-1], "text in UTF-8, percent-encoded")
+    return InvalidField("query", query, "text in UTF-8, percent-encoded")
 
 
 def quoted(etag: str) -> str:

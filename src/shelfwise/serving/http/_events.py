@@ -11,7 +11,7 @@ from shelfwise.domain import StoreUnavailable
 from shelfwise.ingestion import Verdicts, accept_events, accept_segment
 from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._messages import Accepted, Rejected
-from shelfwise.serving.http._problems import Problem
+from shelfwise.serving.http._problems import problem_of_body
 from shelfwise.serving.http._request import Request, Response, json_response
 
 log = logging.getLogger("shelfwise.serving")
@@ -38,8 +38,7 @@ async def _take(door: Door, request: Request, accept: Callable[..., Verdicts], *
         user_agent=request.headers.get("user-agent"),
     )
     if verdicts.body is not None:
-        wrong = verdicts.body
-        raise Problem.of_field(wrong.field, wrong.value, wrong.rule)
+        raise problem_of_body(verdicts.body)
     rejected = [Rejected(one.index, one.field, one.value, one.rule) for one in verdicts.rejected]
     accepted = duplicates = 0
     untracked = len(verdicts.untracked)

@@ -11,7 +11,7 @@ from shelfwise.serving.http._documents import aside, is_known, match_of, page_of
 from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._events import bury
 from shelfwise.serving.http._messages import ItemsAccepted, Rejected
-from shelfwise.serving.http._problems import Problem
+from shelfwise.serving.http._problems import Problem, problem_of_body
 from shelfwise.serving.http._request import Request, Response, json_response
 from shelfwise.stores import ItemChange, StoredItem
 
@@ -136,7 +136,7 @@ def _only_change(verdicts: ItemVerdicts) -> ItemChange:
 
 def _refuse_body(verdicts: ItemVerdicts) -> None:
     if verdicts.body is not None:
-        raise Problem.of_field(verdicts.body.field, verdicts.body.value, verdicts.body.rule)
+        raise problem_of_body(verdicts.body)
 
 
 def _instant(at_us: int | None) -> str | None:

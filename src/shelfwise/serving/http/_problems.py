@@ -15,6 +15,7 @@ from shelfwise.domain import (
     ShelfwiseError,
     StoreUnavailable,
 )
+from shelfwise.ingestion import Rejection
 
 TITLES = {
     400: "Bad request",
@@ -72,6 +73,13 @@ class Problem(Exception):
             "errors": self.errors,
             "request_id": request_id,
         }
+
+
+def problem_of_body(wrong: Rejection) -> Problem:
+    """A request that was refused as a whole: 400 for what no parser reads, 422 for what is not understood."""
+    if wrong.unreadable:
+        return Problem(400, f"body is not JSON; expected {wrong.rule}")
+    return Problem.of_field(wrong.field, wrong.value, wrong.rule)
 
 
 def problem_of(trouble: ShelfwiseError) -> Problem:
