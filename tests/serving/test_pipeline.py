@@ -107,6 +107,23 @@ def test_a_filter_is_searched_for_through_the_whole_shop() -> None:
     assert ids_of(pipeline, query_of(3, filter="item_id in ('i33', 'i21', 'i7')")) == [7, 21, 33]
 
 
+@pytest.mark.parametrize("strategy", ["auto", "session"])
+def test_a_filter_that_nothing_fits_is_answered_in_full_by_nothing(strategy: str) -> None:
+    live = live_of(counters=BUYERS)
+    pipeline = pipeline_of(full_shop(), live, best=best_sellers(live))
+    query = query_of(3, filter="item_id = 'none'", strategy=strategy)
+    outcome = pipeline.recommend(query, BUYER, SOON)
+    assert (len(outcome.slate), outcome.degraded) == (0, None)
+    excluded = pipeline.recommend(query_of(3, exclude=np.arange(len(live), dtype=np.int32)), BUYER, SOON)
+    assert (len(excluded.slate), excluded.degraded) == (0, None)
+
+
+def test_a_filter_does_not_hide_that_a_source_broke() -> None:
+    release = broken(full_shop(ranker=None), "session", "similar", "trending")
+    outcome = pipeline_of(release).recommend(query_of(3, filter="item_id = 'none'"), BUYER, SOON)
+    assert outcome.degraded is not None
+
+
 def test_best_sellers_are_ordered_by_the_buyers_of_the_week_then_of_the_month() -> None:
     counters = {
         "item__purchase__actors__7d": [0, 2, 2, 0],

@@ -7,7 +7,7 @@ the deadline's, no dice but the rule book's and the ids'.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +142,7 @@ class Pipeline:
         self, ask: Ask, slate: Slate, ranked: Pool | None = None, level: Degraded | None = None
     ) -> Outcome:
         """Name the answer and hand it on to be logged. Raises NotTrained for one that holds nothing."""
-        if not len(slate) and level is None:
+        if not len(slate) and level is None and not self._leaves_nothing(ask):
             raise NotTrained(f"{ask.query.strategy} has nothing to propose")
         missing: Missing = ranked.missing if ranked is not None else {}
         outcome = Outcome(
@@ -157,6 +157,14 @@ class Pipeline:
         if self.keep is not None:
             self.keep(answer_of(ask.query, outcome, self.release, self.shelf))
         return outcome
+
+    def _leaves_nothing(self, ask: Ask) -> bool:
+        """Whether the caller's own filter or exclusions keep out all of the shop: then nothing is the whole answer."""
+        query = ask.query
+        if not (query.filter or len(query.exclude)) or len(self._popular(ask, 1, NO_ROWS)):
+            return False
+        freely = replace(ask, query=replace(query, filter=None, exclude=NO_ROWS))
+        return len(self._popular(freely, 1, NO_ROWS)) > 0
 
     def _fall_back(self, ask: Ask, reason: str) -> Outcome:
         """The best answer of the rest of the chain. Hard rules hold at every level; the last one needs no time."""
