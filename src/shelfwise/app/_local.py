@@ -19,6 +19,7 @@ from shelfwise.serving.http import (
     Door,
     Keeping,
     Problem,
+    Reader,
     RecommendationQuery,
     asker,
     explain_logged,
@@ -30,6 +31,8 @@ from shelfwise.stores import Inbox, Receipt
 
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
+
+_QUERY = Reader(RecommendationQuery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,7 @@ class LocalDoor:
         """An answer to the body of ``POST /v1/recommendations``, logged like any other, with titles."""
         self.pipeline()
         try:
-            asked = msgspec.convert(dict(query), RecommendationQuery)
-            told: dict[str, Any] = msgspec.to_builtins(answer_of(self.door, asked))
-        except msgspec.ValidationError as trouble:
-            raise InvalidInput(f"query: {trouble}") from None
+            told: dict[str, Any] = msgspec.to_builtins(answer_of(self.door, _QUERY.document(query)))
         except Problem as problem:
             raise InvalidInput(problem.detail) from None
         asyncio.run(self.door.recorder.flush())

@@ -1,6 +1,7 @@
 """The HTTP door: one router table, problems for errors, keys with scopes, OpenAPI from the types that validate."""
 
 from shelfwise.serving.http._app import App, make_app
+from shelfwise.serving.http._decode import Reader
 from shelfwise.serving.http._door import AsyncInbox, Door, DoorSettings
 from shelfwise.serving.http._explain import explain, explain_logged
 from shelfwise.serving.http._items import item_document
@@ -26,6 +27,7 @@ __all__ = [
     "Keeping",
     "Patience",
     "Problem",
+    "Reader",
     "RecommendationQuery",
     "Recommendations",
     "Request",

@@ -76,6 +76,13 @@ class Reader(Generic[T]):
         except msgspec.ValidationError as trouble:
             raise self._wrong(str(trouble), given) from None
 
+    def document(self, given: Mapping[str, Any]) -> T:
+        """From plain values, as JSON would carry them."""
+        try:
+            return msgspec.convert(dict(given), self._kind)
+        except msgspec.ValidationError as trouble:
+            raise self._wrong(str(trouble), given) from None
+
     def _explained(self, trouble: msgspec.ValidationError, raw: bytes) -> Problem:
         try:
             sent = msgspec.json.decode(raw)
