@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.candidates.test_release_files import ESTIMATORS, each_estimator, fit,
 import shelfwise.candidates as room
 from shelfwise.candidates import BuyAgain, Ease, ImplicitALS, ItemKNN, Trending
 from shelfwise.candidates.estimators import Estimator, ItemToItem
-from shelfwise.domain import InvalidInput, NotTrained
+from shelfwise.domain import InvalidField, InvalidInput, NotTrained
 
 each_item_to_item = pytest.mark.parametrize(
     "model", [one for one in ESTIMATORS if isinstance(one, ItemToItem)], ids=lambda one: type(one).__name__
@@ -148,3 +149,16 @@ def test_all_that_is_listed_is_there() -> None:
         assert getattr(room, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = room.Nothing
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"factors": 0}, "factors is 0; expected a value greater than or equal to 1"),
+        ({"factors": "many"}, "factors is 'many'; expected a valid integer"),
+        ({"factorz": 8}, "factorz is 8; expected a parameter among factors, "),
+    ],
+)
+def test_a_wrong_parameter_is_told_with_what_was_expected(params: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidField, match=f"^{re.escape(told)}"):
+        ImplicitALS(**params)

@@ -11,13 +11,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, ValidationError
 
 from shelfwise.candidates import _files
 from shelfwise.candidates._kernels import Floats, Rows, best
 from shelfwise.candidates._matrix import Csr
 from shelfwise.candidates.estimators._frames import Frame, Log, answers, read_log, rows_of
-from shelfwise.domain import BadRelease, NotTrained, Settings
+from shelfwise.domain import BadRelease, InvalidField, NotTrained, Settings
+
+
+def _wrong_param(trouble: ValidationError, known: tuple[str, ...]) -> InvalidField:
+    """The first wrong parameter, what it was, and what was expected."""
+    wrong = trouble.errors(include_url=False)[0]
+    name = ".".join(map(str, wrong["loc"])) or "parameters"
+    if wrong["type"] == "extra_forbidden":
+        return InvalidField(name, wrong["input"], f"a parameter among {', '.join(known)}")
+    rule = wrong["msg"].removeprefix("Input should be ").partition(", unable")[0]
+    return InvalidField(
+        name, wrong["input"], f"a value {rule}" if rule.startswith(("greater", "less")) else rule
+    )
 
 
 class Estimator(Settings):
@@ -28,6 +40,13 @@ class Estimator(Settings):
     """
 
     ARRAYS: ClassVar[dict[str, tuple[Any, int]]] = {}  # what ``_learn`` gives: dtype and dimensions by name
+
+    def __init__(self, **params: Any) -> None:
+        """Take parameters by name. Raises InvalidField for one that is unknown or out of bounds."""
+        try:
+            super().__init__(**params)
+        except ValidationError as trouble:
+            raise _wrong_param(trouble, tuple(type(self).model_fields)) from None
 
     _users: pa.Array | None = PrivateAttr(None)
     _items: pa.Array | None = PrivateAttr(None)
