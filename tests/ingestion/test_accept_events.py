@@ -284,3 +284,13 @@ def test_verdicts_read_as_the_golden_file_says() -> None:
 
 if __name__ == "__main__":
     (GOLDEN / "events_rejected.json").write_text(golden_text())
+
+
+@pytest.mark.parametrize(
+    "event", ["purchase", "view_item", "add_to_cart", "remove_from_cart", "add_to_wishlist"]
+)
+@pytest.mark.parametrize("items", [{}, {"items": []}])
+def test_an_event_about_items_must_name_one(event: str, items: dict[str, Any]) -> None:
+    row = {"event": event, "event_id": "e", "occurred_at": "2011-11-03T19:18:02Z", "user_id": "u", **items}
+    verdicts = accept_events([row], now_us=2_000_000_000_000_000)
+    assert [(one.field, one.rule) for one in verdicts.rejected] == [("items", f"1 to 200 items of a {event}")]

@@ -113,8 +113,8 @@ def trusted(sent: EventIn, door: EventDoor) -> Event | None:
         raise InvalidField("user_id", None, "user_id or anonymous_id, or both")
     if door.careful:
         _check_texts(sent)
-    if sent.event == "purchase" and not sent.items:
-        raise InvalidField("items", sent.items, f"1 to {MAX_LINES} items of a purchase")
+    if sent.event in _OF_ITEMS and not sent.items:
+        raise InvalidField("items", sent.items, f"1 to {MAX_LINES} items of a {sent.event}")
     event = Event(
         event_id=sent.event_id or "",
         event=sent.event,
@@ -132,6 +132,9 @@ def trusted(sent: EventIn, door: EventDoor) -> Event | None:
         bot=door.bot,
     )
     return event if sent.event_id is not None else msgspec.structs.replace(event, event_id=content_id(event))
+
+
+_OF_ITEMS = frozenset({"purchase", "view_item", "add_to_cart", "remove_from_cart", "add_to_wishlist"})
 
 
 def event_body(event: Event) -> bytes:
