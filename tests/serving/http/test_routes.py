@@ -413,6 +413,15 @@ def test_a_wish_that_is_none_is_refused(served: Served) -> None:
 BOOST = {"rule_id": "lamps", "kind": "boost", "where": "category = 'Lamps'", "factor": 3.0}
 
 
+def test_a_pin_of_an_unknown_item_is_kept_with_a_warning(served: Served) -> None:
+    rule = {"kind": "pin", "items": ["i1", "nowhere"]}
+    told = served.call("PUT", "/v1/rules/odd", json=rule).json()
+    assert told["warnings"] == ["no item 'nowhere' in the catalogue: nothing is shown for it"]
+    assert "warnings" not in served.get("/v1/rules/odd").json()
+    assert "warnings" not in served.call("PUT", "/v1/rules/odd", json={**rule, "items": ["i1"]}).json()
+    assert served.call("DELETE", "/v1/rules/odd").status_code == 204
+
+
 def test_a_rule_is_added_looked_at_replaced_and_removed(served: Served) -> None:
     made = served.post("/v1/rules", BOOST)
     assert made.status_code == 201

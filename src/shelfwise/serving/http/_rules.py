@@ -32,7 +32,7 @@ async def add_rule(door: Door, request: Request) -> Response:
     rule = parse_rule(_RULE.body(request.body))
     body = rule_document(rule)
     etag = await write(door, request, "rules", rule.rule_id, body, if_match="")
-    return json_response(body, 201, ("etag", quoted(etag)))
+    return json_response(await aside(_warned, door, rule, body), 201, ("etag", quoted(etag)))
 
 
 async def get_rule(door: Door, request: Request) -> Response:
@@ -49,9 +49,10 @@ async def put_rule(door: Door, request: Request) -> Response:
     given = _RULE.body(request.body)
     if given.setdefault("rule_id", rule_id) != rule_id:
         raise InvalidField("rule_id", given["rule_id"], f"{rule_id!r}, as in the address")
-    body = rule_document(parse_rule(given))
+    rule = parse_rule(given)
+    body = rule_document(rule)
     etag = await write(door, request, "rules", rule_id, body, if_match=match_of(request))
-    return json_response(body, 200, ("etag", quoted(etag)))
+    return json_response(await aside(_warned, door, rule, body), 200, ("etag", quoted(etag)))
 
 
 async def delete_rule(door: Door, request: Request) -> Response:
@@ -70,6 +71,15 @@ async def preview_rule(door: Door, request: Request) -> Response:
     seen = preview(pipeline.book, tried, query, person, judged, pipeline.live(), pipeline.shelf)
     sides = [told(query, person, Outcome(slate), pipeline) for slate in (seen.before, seen.after)]
     return json_response(_difference(seen, *sides, ids=pipeline.shelf.item_id))
+
+
+def _warned(door: Door, rule: Rule, body: dict[str, Any]) -> dict[str, Any]:
+    """The rule as it was kept; with ``warnings`` where it names items that the catalogue does not know (yet)."""
+    named = rule.pinned if rule.kind in ("pin", "slot") else ()
+    held = door.catalogue.get_many(named) if named else []
+    unknown = [item for item, one in zip(named, held, strict=True) if one is None or one.retired]
+    warnings = [f"no item {item!r} in the catalogue: nothing is shown for it" for item in unknown]
+    return {**body, "warnings": warnings} if warnings else body
 
 
 def _difference(seen: Preview, before: Any, after: Any, *, ids: tuple[str, ...]) -> RulePreview:
