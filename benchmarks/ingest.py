@@ -243,7 +243,7 @@ def _wait(options: argparse.Namespace, process: subprocess.Popen[bytes], limit_s
                 return
         else:
             try:
-                if httpx.get(f"http://{HOST}:{options.port}/healthz").status_code == 200:
+                if httpx.get(f"http://{HOST}:{options.port}/readyz").status_code == 200:
                     return
             except httpx.TransportError:
                 pass

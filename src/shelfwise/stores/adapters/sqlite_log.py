@@ -102,9 +102,11 @@ class SqliteLog:
     def close(self) -> None:
         if self._checkpoints:
             self._checkpoints.close()
-        self._reader.close()
-        if self._writer:
-            self._writer.close()
+        with self._reading:  # never under a statement of another thread: that one is told, not torn down
+            self._reader.close()
+        with self._writing:
+            if self._writer:
+                self._writer.close()
 
     def _open_writer(self) -> sqlite3.Connection:
         if self._writer is None:
