@@ -87,9 +87,10 @@ class LakeSink:
 
     def position(self, stream: Stream) -> Position:
         """Up to where the lake holds this stream."""
-        if stream not in self._reached:
-            self._reached[stream] = position_at(self._lake.version(TABLES[stream], SINK))
-        return self._reached[stream]
+        reached = self._reached.get(stream)  # read once: the writing thread may forget it at any time
+        if reached is None:
+            reached = self._reached[stream] = position_at(self._lake.version(TABLES[stream], SINK))
+        return reached
 
     def _run(self) -> None:
         due = time.monotonic() + self._settings.lake_every_s
