@@ -21,6 +21,7 @@ from shelfwise.domain import (
     Candidates,
     Coded,
     Context,
+    InvalidField,
     LiveItems,
     PersonState,
     Query,
@@ -167,6 +168,27 @@ def test_seeds_share_category_and_price() -> None:
 def test_counters_are_read_by_row_and_an_item_beyond_them_counts_nothing() -> None:
     counters = live(item__purchase__count__7d=[4, 0, 9])
     assert told("item__purchase__count__7d", items=(2, 0, 5), counters=counters) == [9, 4, 0]
+
+
+def test_what_the_keeper_counts_on_in_place_is_told_by_the_same_assembler() -> None:
+    name = "item__purchase__count__7d"
+    counters, assembler = live(item__purchase__count__7d=[4, 0, 9]), Assembler([name])
+
+    def now() -> list[float]:
+        asked = Query(size=5, asked_us=NOW)
+        return assembler.assemble(asked, NOBODY, counters, shelf(), candidates(0, 1, 2))[:, 0].tolist()
+
+    assert now() == [4, 0, 9]
+    counters.counters[name][1] = 7
+    assert now() == [4, 7, 9]
+
+
+@pytest.mark.parametrize("column", [np.arange(6, dtype=np.int64)[::2], np.arange(3, dtype=np.int32)])
+def test_a_live_column_that_cannot_be_read_in_place_is_refused(column: np.ndarray) -> None:
+    paid = np.zeros(3, np.int64)
+    counters = live_of({"item__purchase__last_price": paid, "item__purchase__count__7d": column}, 3)
+    with pytest.raises(InvalidField, match="item__purchase__count__7d"):
+        told("item__purchase__count__7d", counters=counters)
 
 
 def test_without_live_counters_nothing_is_told_of_an_item() -> None:

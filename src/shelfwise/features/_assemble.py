@@ -16,6 +16,7 @@ from shelfwise.domain import (
     MINUTE_US,
     Candidates,
     Coded,
+    InvalidField,
     LiveItems,
     PersonState,
     Query,
@@ -165,7 +166,7 @@ class _Live:
     @classmethod
     def of(cls, counters: Mapping[str, NDArray[np.int64]], plan: _Plan) -> _Live:
         names = (*plan.counters, *plan.shop, _PRICE)
-        held = tuple(np.ascontiguousarray(counters.get(name, _NO_COUNTS), np.int64) for name in names)
+        held = tuple(_in_place(name, counters.get(name, _NO_COUNTS)) for name in names)
         address = np.array([column.ctypes.data for column in held], np.int64)
         return cls(address, np.array([len(column) for column in held], np.int64), held, counters)
 
@@ -238,6 +239,14 @@ def _context(query: Query) -> NDArray[np.float64]:
     weekday = (local_us // DAY_US + 3) % 7  # 1970-01-01 was a Thursday
     hour = local_us % DAY_US // HOUR_US
     return np.array([hour, weekday, device_code(query.context.device), len(query.seeds)], np.float64)
+
+
+def _in_place(name: str, column: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The column itself: a copy would stand still while the keeper counts on. Raises InvalidField."""
+    if column.dtype != np.int64 or not column.flags.c_contiguous:
+        kind = f"{column.dtype}, strides {column.strides}"
+        raise InvalidField(f"live column {name}", kind, "int64 values side by side")
+    return column
 
 
 def _sealed(column: NDArray[Any]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -215,7 +215,6 @@ class ItemToItem(Estimator):
         return newest_first, np.ones(len(newest_first), np.float32)
 
 
-Score = Callable[[Rows, Floats], Floats]
 _NOTHING = np.empty(0, np.int32)
 _HELD: dict[str, tuple[Any, int]] = {
     "held_start": (np.int64, 1),

@@ -15,12 +15,6 @@ from shelfwise.domain import InvalidInput
 from shelfwise.rankers.gradient_boosting.serve import Forest, GradientBoosting, load
 from shelfwise.rankers.gradient_boosting.settings import GradientBoostingSettings
 
-FIRST_QUERIES, FIRST_TREES, FIRST_BINS = (
-    1_500,
-    40,
-    64,
-)  # of the small fit that chooses features: some 2 seconds
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedTrees:
