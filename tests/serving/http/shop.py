@@ -146,7 +146,9 @@ class Served:
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", timeout=180
+        )  # kernels may compile first
         _wait_for(self.port)
 
     @property

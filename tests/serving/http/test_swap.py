@@ -69,7 +69,7 @@ class Shoppers:
         return self.answers
 
     def _ask(self, port: int, who: int) -> None:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=180) as client:
             while not self._stop.is_set():
                 begun = time.perf_counter()
                 response = client.get(f"{ASK}{who}")
@@ -91,7 +91,7 @@ def wait_for(served: Served, release: str, limit_s: float = 180.0) -> None:
 def test_a_release_is_swapped_between_two_requests(shop: HttpShop, made: Path) -> None:
     first, second = publish(shop, made, packed=0), publish(shop, made, packed=40)
     shop.releases.move("champion", first)
-    served = serve(shop.door())
+    served = serve(shop.door(deadline_ms=10_000))  # what a swap loses is asked, not how fast the machine is
     wait_for(served, first)
     shoppers = Shoppers(served.port)
     for release in (second, first, second):
@@ -108,7 +108,7 @@ def test_a_release_is_swapped_between_two_requests(shop: HttpShop, made: Path) -
     served.stop()
     assert {release["release"] for release in listed} == {first, second}
     assert {status for _, status, _ in answers} == {200}
-    assert {body["degraded"] is None for _, _, body in answers} == {True}
+    assert [(took, body["degraded"]) for took, _, body in answers if body["degraded"]] == []
     assert {body["release"] for _, _, body in answers} == {first, second}
     print(f"{len(answers)} answers over 3 swaps, slowest {1e3 * max(took for took, _, _ in answers):.0f} ms")
 
