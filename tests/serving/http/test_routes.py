@@ -394,6 +394,7 @@ def test_what_is_known_of_a_user_is_told_exported_and_forgotten(shop: HttpShop, 
     person = msgspec.convert(served.get("/v1/users/known").json(), PersonOut)
     assert person.n_lines == 4
     assert person.lines[-1].item_id == "i6"
+    assert {(line.price, line.currency) for line in person.lines} == {(2.5, "GBP")}
     assert len(served.get("/v1/users/known/export").json()["lines"]) == 4
     assert served.call("DELETE", "/v1/users/known").status_code == 200
     is_problem(served.get("/v1/users/known"), 404, "no user 'known'")

@@ -269,11 +269,12 @@ class PersonLine(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     item_id: str | None
     quantity: int
-    price_minor: int | None
+    price: float | None
+    currency: str | None
 
 
 class PersonOut(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a person; ``lines`` newest first, ``n_lines`` of them in all."""
+    """What is known of a person; ``lines`` newest first, of the ``n_lines`` that are remembered for answers."""
 
     user_id: str
     anonymous_ids: list[str]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from shelfwise.domain import EVENT_CODES, NotFound, PersonState, Shelf, from_us
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfwise.domain import EVENT_CODES, NotFound, from_us, to_decimal
 from shelfwise.serving._people import person_keys, read_person
 from shelfwise.serving.http._decode import Reader, check_id
 from shelfwise.serving.http._documents import aside
@@ -56,7 +58,7 @@ def person_document(door: Door, user_id: str, *, limit: int | None) -> dict[str,
         "opted_out": person.opted_out,
         "first_seen_at": from_us(first).isoformat() if first is not None else None,
         "n_lines": len(person.lines),
-        "lines": list(_lines(person, door.shelf, limit)),
+        "lines": _lines(person.lines[:limit], door),
     }
 
 
@@ -70,13 +72,29 @@ def _user_id(request: Request) -> str:
     return user_id
 
 
-def _lines(person: PersonState, shelf: Shelf, limit: int | None) -> Iterator[dict[str, Any]]:
-    for line in person.lines[:limit]:
-        row, price = int(line["item"]), int(line["price_minor"])
-        yield {
-            "event": _EVENTS.get(int(line["event"]), "unknown"),
-            "occurred_at": from_us(int(line["at_us"])).isoformat(),
-            "item_id": shelf.item_id[row] if 0 <= row < len(shelf) else None,
-            "quantity": int(line["quantity"]),
-            "price_minor": price if price >= 0 else None,
-        }
+def _lines(lines: NDArray[np.void], door: Door) -> list[dict[str, Any]]:
+    shelf = door.shelf
+    ids = [shelf.item_id[row] if 0 <= row < len(shelf) else None for row in lines["item"].tolist()]
+    named = list({item_id for item_id in ids if item_id is not None})
+    currency_of: dict[str | None, str | None] = {
+        item_id: stored.item.currency
+        for item_id, stored in zip(named, door.catalogue.get_many(named), strict=True)
+        if stored is not None
+    }
+    return [
+        _line(line, item_id, currency_of.get(item_id) or door.settings.currency)
+        for line, item_id in zip(lines, ids, strict=True)
+    ]
+
+
+def _line(line: np.void, item_id: str | None, currency: str) -> dict[str, Any]:
+    """A line in words. Its price is told in the item's currency of now: a state keeps none."""
+    price = int(line["price_minor"])
+    return {
+        "event": _EVENTS.get(int(line["event"]), "unknown"),
+        "occurred_at": from_us(int(line["at_us"])).isoformat(),
+        "item_id": item_id,
+        "quantity": int(line["quantity"]),
+        "price": to_decimal(price, currency) if price >= 0 else None,
+        "currency": currency if price >= 0 else None,
+    }
