@@ -40,6 +40,7 @@ VIEW, CART, PURCHASE, REFUND = 1, 2, 3, 4
 
 Origin = Literal["real", "simulated", "test"]
 Consent = Literal["granted", "denied"]
+SIMULATED_ID = "sim-"  # what ids of people who do not exist begin with, so that pages can say so
 
 
 class EventLine(msgspec.Struct, frozen=True, array_like=True):

@@ -8,8 +8,7 @@ from shelfwise.simulation._scenarios import (
     Scenario,
     acts,
     chosen,
-    load_scenario,
-    scenario_names,
+    parse_scenario,
     staged,
 )
 from shelfwise.simulation._settings import WorldSettings
