@@ -91,7 +91,7 @@ def until(what: Any) -> Any:
 def test_it_says_ready_once_keeper_and_workers_answer(server: Server) -> None:
     assert server.line.startswith("ready http://127.0.0.1:")
     assert server.send("first") == 202
-    assert server.processes().keys() == {"supervisor", "keeper", "worker-0", "worker-1"}
+    assert server.processes().keys() == {"supervisor", "keeper", "forkserver", "worker-0", "worker-1"}
 
 
 def test_flags_reach_the_workers_as_settings(server: Server) -> None:
@@ -125,6 +125,27 @@ def test_a_killed_keeper_is_replaced_and_answers_go_on_meanwhile(server: Server)
     until(lambda: server.send("while-away") == 503)
     assert server.get()[0] == 200
     until(lambda: server.send("again") == 202)
+
+
+def test_workers_outlive_the_process_they_were_forked_from_and_its_successor_forks_more(
+    server: Server,
+) -> None:
+    old = server.processes()
+    os.kill(old["forkserver"], signal.SIGKILL)
+    until(lambda: server.processes()["forkserver"] != old["forkserver"])
+    assert server.get()[0] == 200
+    assert server.processes()["worker-1"] == old["worker-1"]
+    os.kill(old["worker-1"], signal.SIGKILL)
+    until(lambda: server.processes()["worker-1"] != old["worker-1"])
+    until(lambda: server.get("/slow")[1]["worker"] == 1)
+
+
+def test_workers_end_with_the_supervisor(tmp_path: Path) -> None:
+    server = Server(tmp_path / "shop")
+    workers = [pid for name, pid in server.processes().items() if name.startswith("worker")]
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
 
 def test_sigterm_lets_requests_in_flight_finish(server: Server) -> None:

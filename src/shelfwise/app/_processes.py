@@ -1,7 +1,8 @@
 """The supervisor of ``shelfwise serve``: one keeper, W workers, a listening socket that outlives each of them.
 
-It opens no store and loads no kernel: every process it starts is a fresh interpreter. A process that dies is started
-again for ever; at once if it had lived for a while, else after a pause that grows to some seconds.
+It opens no store and loads no kernel. Keeper and fork server are fresh interpreters, workers are forked from the
+latter. A process that dies is started again for ever; at once if it had lived for a while, else after a pause that
+grows to some seconds.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shelfwise.app._children import Child, stop
 from shelfwise.app._errors import Misuse
+from shelfwise.app._forkserver import ForkServer
 from shelfwise.app._layout import LOOPBACK, Layout
 from shelfwise.domain import ShelfwiseError, StoreUnavailable
 
@@ -29,63 +31,9 @@ log = logging.getLogger("shelfwise.serve")
 TARGET = "shelfwise.app._worker:make_worker"
 
 _BACKLOG = 1024
-_YOUNG_S = 5.0  # who dies younger is started again only after a pause
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _LOOK_S = 1.0  # a death, a word of readiness and a stop end the wait at once
 _SETTLE_S = 0.1  # a worker that was there before the keeper finds it within 50 ms
 _WORKERS_DRAIN_S, _DRAIN_S = 6.0, 10.0  # of a stop: for the workers; for all
-
-
-@dataclass(slots=True)
-class Child:
-    """One process and its restarts."""
-
-    name: str
-    command: list[str]
-    fds: tuple[int, ...] = ()
-    process: subprocess.Popen[bytes] | None = None
-    ready_from: int = -1  # the end of the pipe where it says that it is ready
-    ready: bool = False
-    started_at: float = 0.0
-    pause_s: float = 0.0
-    restarts: int = 0
-    due_at: float = field(default_factory=time.monotonic)
-
-    def start(self, environment: Mapping[str, str]) -> None:
-        """A fresh interpreter. It shares our process group, so it must leave Ctrl-C to us; SIGTERM is its sign."""
-        reader, writer = os.pipe()
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*self.command, "--ready-fd", str(writer)],
-            pass_fds=(*self.fds, writer),
-            env=dict(environment),
-        )
-        os.close(writer)
-        self.ready_from, self.ready, self.started_at = reader, False, time.monotonic()
-
-    def look(self) -> None:
-        """Notice that it is ready, or that it died."""
-        if self.process is None:
-            return
-        if self.ready_from >= 0 and select.select([self.ready_from], [], [], 0)[0]:
-            self.ready = os.read(self.ready_from, 1) == b"1"
-            self._forget_pipe()
-        if self.process.poll() is not None:
-            self._died(self.process.returncode)
-
-    def _died(self, code: int) -> None:
-        now = time.monotonic()
-        young = now - self.started_at < _YOUNG_S
-        self.pause_s = min(max(2 * self.pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S) if young else 0.0
-        self.due_at = now + self.pause_s
-        self.restarts += 1
-        self.process, self.ready = None, False
-        self._forget_pipe()
-        log.warning("process.died", extra={"child": self.name, "code": code, "again_in_s": self.pause_s})
-
-    def _forget_pipe(self) -> None:
-        if self.ready_from >= 0:
-            os.close(self.ready_from)
-            self.ready_from = -1
 
 
 class Supervisor:
@@ -98,29 +46,15 @@ class Supervisor:
         self._listener = listen(host, port)
         self.address = _address(host, self._listener.getsockname()[1])
         self._environment = child_environment(host, self._listener.getsockname()[1], workers)
-        fd = self._listener.fileno()
-        self.workers = [
-            Child(
-                f"worker-{number}",
-                [
-                    *_python("_worker_main", layout.folder),
-                    "--worker",
-                    str(number),
-                    "--fd",
-                    str(fd),
-                    "--target",
-                    target,
-                ],
-                (fd,),
-            )
-            for number in range(workers)
-        ]
+        command = [*_python("_worker_main", layout.folder), "--target", target]
+        self.forkserver = ForkServer(command, self._listener.fileno())
+        self.workers = [self.forkserver.worker(number) for number in range(workers)]
         self._stopping = False
 
     @property
     def children(self) -> list[Child]:
-        """The keeper first."""
-        return [self.keeper, *self.workers]
+        """Those that others need first."""
+        return [self.keeper, self.forkserver.child, *self.workers]
 
     @property
     def is_ready(self) -> bool:
@@ -131,9 +65,12 @@ class Supervisor:
         """Look after every process once."""
         for child in self.children:
             child.look()
-            if child.process is None and time.monotonic() >= child.due_at and not self._stopping:
+            if child.is_due and self._may_start(child):
                 child.start(self._environment)
                 self._note()
+
+    def _may_start(self, child: Child) -> bool:
+        return not self._stopping and (child not in self.workers or self.forkserver.child.ready)
 
     def run(self, ready: Any = None) -> None:
         """Until ``stop`` is called. ``ready`` is called when all processes answer for the first time."""
@@ -154,16 +91,17 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Until a process says something or dies, one is due to be started again, or a while has passed."""
-        pipes = [child.ready_from for child in self.children if child.ready_from >= 0]
-        due = [child.due_at - time.monotonic() for child in self.children if child.process is None]
+        pipes = [fd for child in self.children for fd in child.watched()]
+        waiting = [child for child in self.children if child.process is None and self._may_start(child)]
+        due = [child.due_at - time.monotonic() for child in waiting]
         select.select([*pipes, _wake_from()], [], [], max(0.0, min([_LOOK_S, *due])))
         _drain_wakes()
 
     def _stop_all(self) -> None:
         until = time.monotonic() + _DRAIN_S
         self._listener.close()
-        _stop(self.workers, time.monotonic() + _WORKERS_DRAIN_S)
-        _stop([self.keeper], until)
+        stop(self.workers, time.monotonic() + _WORKERS_DRAIN_S)
+        stop([self.keeper, self.forkserver.child], until)
         self._processes_file.unlink(missing_ok=True)
 
     @property
@@ -189,14 +127,16 @@ def serve(
     started = time.monotonic() if since is None else since
     layout = Layout(folder).require_current()
     layout.make()
-    keeper = Child("keeper", _python("_keeper_main", layout.folder))
+    keeper = Child(
+        "keeper", lambda environment, ready: _fresh("_keeper_main", layout.folder, environment, ready)
+    )
     keeper.start(os.environ)  # it takes longest, so it goes first
     try:
         host, port, workers = _where(layout, overrides)
         require_key(layout, host)
         supervisor = Supervisor(layout, keeper, host, port, workers, target=target)
     except ShelfwiseError:
-        _stop([keeper], time.monotonic() + _DRAIN_S)
+        stop([keeper], time.monotonic() + _DRAIN_S)
         raise
     logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -279,17 +219,11 @@ def _python(module: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", f"shelfwise.app.{module}", str(folder)]
 
 
-def _stop(children: Sequence[Child], until: float) -> None:
-    """SIGTERM, wait, SIGKILL."""
-    running = [child.process for child in children if child.process is not None]
-    for process in running:
-        process.terminate()
-    for process in running:
-        try:
-            process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _fresh(module: str, folder: Path, environment: Mapping[str, str], ready: int) -> subprocess.Popen[bytes]:
+    """A fresh interpreter. It shares our process group, so it must leave Ctrl-C to us; SIGTERM is its sign."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [*_python(module, folder), "--ready-fd", str(ready)], pass_fds=(ready,), env=dict(environment)
+    )
 
 
 def _address(host: str, port: int) -> str:

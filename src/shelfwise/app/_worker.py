@@ -14,10 +14,29 @@ from shelfwise.app.settings import ShopSettings, load_settings
 from shelfwise.console import ONLINE_RETAIL, make_console
 from shelfwise.domain import Answer, Clock
 from shelfwise.reranking import ArrangeSettings
-from shelfwise.serving.http import App, AsyncInbox, Door, DoorSettings, make_app
+from shelfwise.serving.http import App, AsyncInbox, Door, DoorSettings, make_app, rehearse
+from shelfwise.stores.adapters.folder_releases import FolderReleases
+from shelfwise.stores.adapters.mapped_live import MappedLive
+from shelfwise.stores.adapters.shelf_reader import CatalogueShelf
+from shelfwise.stores.adapters.sqlite_catalogue import SqliteCatalogue
 from shelfwise.stores.adapters.sqlite_log import SqliteLog
 from shelfwise.stores.adapters.unix_inbox import AsyncUnixInbox
 from shelfwise.streaming import find_answer
+
+
+def prepare(folder: Path) -> None:
+    """Load what every worker needs, once, before they are forked. Raises StoreUnavailable. No store stays open."""
+    layout = Layout(folder)
+    catalogue = SqliteCatalogue(layout.catalogue, read_only=True)
+    try:
+        rehearse(
+            FolderReleases(layout.releases),
+            CatalogueShelf(catalogue).shelf(),
+            MappedLive(layout.live / "items"),
+            open_clock(folder, load_settings(folder).clock)(),
+        )
+    finally:
+        catalogue.close()
 
 
 def make_worker(folder: Path, worker: int) -> App:

@@ -1,6 +1,7 @@
-"""A worker's process: ``python -m shelfwise.app._worker_main SHOP --worker N --fd SOCKET --target module:maker``.
+"""The fork server's process: ``python -m shelfwise.app._worker_main SHOP --target module:maker`` and file numbers.
 
-One event loop, at the listening socket that it inherits: connections wait in it while a worker is replaced.
+It loads what answering takes, and is forked for each worker: one event loop, at the listening socket that all inherit.
+Connections wait in it while a worker is replaced. Before a fork no store is open and no thread of ours runs.
 """
 
 from __future__ import annotations
@@ -15,65 +16,119 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from shelfwise.app._forkserver import NUMBER_BYTES, PID_BYTES
 from shelfwise.app._keeper_main import tell_ready
-from shelfwise.domain import StoreUnavailable
+from shelfwise.domain import ShelfwiseError, StoreUnavailable
 from shelfwise.serving.http import HttpServer
+
+log = logging.getLogger("shelfwise.forkserver")
 
 _STORES_WAIT_S = 60.0  # the keeper of a new shop makes the stores first
 _BACKLOG = 1024
 # An answer dies by its count once it is handed over; until then the collector would look through it in vain, measured a
 # tenth of a worker's time at its defaults.
 _COLLECT_AFTER = 50_000
-_LOOK_S = 0.5  # how often it is looked whether the parent lives
 
 
 def main() -> int:
-    """Answer until SIGTERM, or until the process that started it is gone."""
+    """Fork workers until the supervisor is gone, or be one until SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("shop", type=Path)
-    parser.add_argument("--worker", type=int, required=True)
-    parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--target", required=True)
-    parser.add_argument("--ready-fd", type=int, default=-1)
+    for name in ("listener", "alive", "calls", "ready-fd"):
+        parser.add_argument(f"--{name}", type=int, required=True)
     options = parser.parse_args()
-    logging.basicConfig(
-        level=logging.INFO, format=f"%(asctime)s worker-{options.worker} %(levelname)s %(message)s"
-    )
-    loop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
-    app = made(options.target, options.shop, options.worker)
-    _call(app, "__rsgi_init__", loop)
-    gc.collect()
-    gc.freeze()  # what is loaded now stays; the collector need not look at it again
-    gc.set_threshold(_COLLECT_AFTER, 20, 20)
-    loop.run_until_complete(serve(app, options.fd, options.ready_fd))
-    _call(app, "__rsgi_del__", loop)
+    _log_as("forkserver")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us says when
+    make = prepared(options.target, options.shop)
+    tell_ready(options.ready_fd)
+    with socket.socket(fileno=options.calls) as calls:
+        wanted = forked(calls)
+    if wanted is None:
+        return 0
+    number, ready = wanted
+    _log_as(f"worker-{number}")
+    work(lambda: made(make, options.shop, number), options.listener, options.alive, ready)
     return 0
 
 
-async def serve(app: Any, fd: int, ready_fd: int) -> None:
+def prepared(target: str, shop: Path) -> Callable[[Path, int], Any]:
+    """The maker of applications, after its module has loaded what they all need: ``prepare``, if it has one."""
+    module, _, name = target.partition(":")
+    loaded = importlib.import_module(module)
+    try:
+        getattr(loaded, "prepare", lambda _: None)(shop)
+    except (
+        ShelfwiseError
+    ) as trouble:  # a new shop, or a release that does not open: workers say what is wrong
+        log.info("forkserver.unprepared", extra={"reason": str(trouble)})
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: the collector need not look at it again, nor copy its pages by marking it
+    return getattr(loaded, name)
+
+
+def forked(calls: socket.socket) -> tuple[int, int] | None:
+    """Fork for each call. In a worker: its number, and where it says that it is ready; None once the caller is gone."""
+    signal.signal(signal.SIGCHLD, lambda *_: _reap())
+    while True:
+        message, files, _, _ = socket.recv_fds(calls, NUMBER_BYTES, 2)
+        if not message:
+            return None
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return int.from_bytes(message), files[0]  # the other stays open as long as this process lives
+        for fd in files:
+            os.close(fd)
+        calls.sendall(pid.to_bytes(PID_BYTES))
+
+
+def _reap() -> None:
+    """Take the exit status of workers that ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        log.info("worker.ended", extra={"pid": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def work(make: Callable[[], Any], listener: int, alive: int, ready: int) -> None:
+    """Answer until SIGTERM, or until the supervisor is gone."""
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = make()
+    _call(app, "__rsgi_init__", loop)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
+    loop.run_until_complete(serve(app, listener, alive, ready))
+    _call(app, "__rsgi_del__", loop)
+
+
+async def serve(app: Any, listener: int, alive: int, ready: int) -> None:
     """Take requests until told to stop; those in flight are finished."""
     loop, told = asyncio.get_running_loop(), asyncio.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us says when
     loop.add_signal_handler(signal.SIGTERM, told.set)
-    watching = loop.create_task(_stop_with_parent(told))
+    loop.add_reader(alive, told.set)  # nothing is written to it: it ends with the supervisor
     server = HttpServer(app)
-    await server.start(socket.socket(fileno=fd), backlog=_BACKLOG)
-    tell_ready(ready_fd)
+    await server.start(socket.socket(fileno=listener), backlog=_BACKLOG)
+    tell_ready(ready)
     await told.wait()
+    loop.remove_reader(alive)
     await server.stop()
-    watching.cancel()
 
 
-def made(target: str, shop: Path, worker: int) -> Any:
+def made(make: Callable[[Path, int], Any], shop: Path, worker: int) -> Any:
     """The application, once there are stores to open. Raises StoreUnavailable."""
-    module, _, name = target.partition(":")
-    make = getattr(importlib.import_module(module), name)
     until = time.monotonic() + _STORES_WAIT_S
     while True:
         try:
@@ -84,11 +139,10 @@ def made(target: str, shop: Path, worker: int) -> Any:
             time.sleep(0.05)
 
 
-async def _stop_with_parent(told: asyncio.Event) -> None:
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(_LOOK_S)
-    told.set()
+def _log_as(name: str) -> None:
+    logging.basicConfig(
+        level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s", force=True
+    )
 
 
 def _call(app: Any, name: str, loop: asyncio.AbstractEventLoop) -> None:

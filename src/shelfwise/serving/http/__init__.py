@@ -5,7 +5,7 @@ from shelfwise.serving.http._decode import Reader
 from shelfwise.serving.http._door import AsyncInbox, Door, DoorSettings
 from shelfwise.serving.http._explain import explain, explain_logged
 from shelfwise.serving.http._items import item_document
-from shelfwise.serving.http._keeping import Keeping
+from shelfwise.serving.http._keeping import Keeping, rehearse
 from shelfwise.serving.http._keys import make_key
 from shelfwise.serving.http._messages import RecommendationQuery, Recommendations
 from shelfwise.serving.http._metrics import exposition
@@ -43,4 +43,5 @@ __all__ = [
     "openapi_document",
     "person_document",
     "query_of",
+    "rehearse",
 ]

@@ -30,6 +30,7 @@ from shelfwise.serving._release import Release
 from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._keys import Keys
 from shelfwise.serving.http._recommend import told
+from shelfwise.stores import LiveColumns, ReleaseRegistry
 
 log = logging.getLogger("shelfwise.serving")
 
@@ -133,6 +134,15 @@ class Keeping:
                     log.error("rule.refused", extra={"rule_id": rule_id, "reason": str(trouble)})
             after = page[-1][0]
         return rules
+
+
+def rehearse(releases: ReleaseRegistry, shelf: Shelf, live: LiveColumns, now_us: int) -> None:
+    """Answer with the champion, if there is one, and forget it: what that loads stays loaded. Raises BadRelease."""
+    champion = releases.alias("champion")
+    if champion is None:
+        return
+    release = Release.open(releases.open(champion), shelf, release_id=champion)
+    warm(Pipeline(release, RuleBook.compile(), shelf, live.view, best_sellers(live.view())), now_us)
 
 
 def warm(pipeline: Pipeline, now_us: int) -> None:
