@@ -279,10 +279,13 @@ class TestMoving:
 
 class TestPrivacy:
     def test_a_person_is_exported_whole_and_then_forgotten_everywhere(self, shop: Shop) -> None:
+        answer = shop.recommend("p1", n=2)
         told = shop.export("p1")
         assert told["n_lines"] == len(told["lines"]) == len(ORDER)
+        assert told["answers"][0]["recommendation_id"] == answer["recommendation_id"]
+        assert [item["item_id"] for item in told["answers"][0]["items"]] == ids(answer)
         report = shop.erase("p1")
-        assert report["lake_rows"] == len(ORDER)
+        assert report["lake_rows"] == len(ORDER) + 2
         with pytest.raises(NotFound):
             shop.export("p1")
         reads = pl.read_parquet(_lake_files(shop))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from shelfwise.serving.http import (
     RecommendationQuery,
     asker,
     explain_logged,
-    person_document,
+    export_parts,
     query_of,
 )
 from shelfwise.serving.http import answer as answer_of
@@ -104,9 +104,9 @@ class LocalDoor:
             "new": [ids[row] for row in seen.new.tolist()],
         }
 
-    def export(self, user_id: str) -> dict[str, Any]:
-        """All that is known of a user. Raises NotFound."""
-        return person_document(self.door, user_id, limit=None)
+    def export(self, user_id: str) -> Iterator[bytes]:
+        """All that is kept of a user, as parts of a JSON document. Raises NotFound."""
+        return export_parts(self.door, user_id)
 
     def features(self, *, user_id: str, items: Sequence[str]) -> list[dict[str, Any]]:
         """A row per item: what the request would tell the ranker."""

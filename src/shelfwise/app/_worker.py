@@ -8,6 +8,7 @@ from pathlib import Path
 from shelfwise.app._clock import open_clock
 from shelfwise.app._console import DoorApi, front_door, pages
 from shelfwise.app._layout import LOOPBACK, Layout
+from shelfwise.app._past import LakePast
 from shelfwise.app._processes import process_gauges
 from shelfwise.app._stores import Readers, open_readers
 from shelfwise.app.settings import ShopSettings, load_settings
@@ -83,6 +84,7 @@ def make_door(
         releases=readers.releases,
         shelf_reader=readers.shelf_reader,
         find_answer=logged,
+        past_of=lambda user_id, anonymous_ids: LakePast(layout.lake, user_id, anonymous_ids),
         clock=clock,
         settings=door_settings(settings),
         placements=settings.placements,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shelfwise.app._clock import open_clock
 from shelfwise.app._layout import Layout
 from shelfwise.app.settings import ShopSettings, load_settings, template
-from shelfwise.domain import Conflict, NotFound, NotTrained, Origin
+from shelfwise.domain import Clock, Conflict, NotFound, NotTrained, Origin
 from shelfwise.stores import Inbox, Receipt
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ class Shop:
     While a server runs on the same folder, writes go through its keeper; otherwise this process is the keeper.
     """
 
-    def __init__(self, layout: Layout, settings: ShopSettings) -> None:
+    def __init__(self, layout: Layout, settings: ShopSettings, *, clock: Clock | None = None) -> None:
         self.layout, self.settings = layout, settings
-        self.clock = open_clock(layout.folder, settings.clock)
+        self.clock = clock or open_clock(layout.folder, settings.clock)
         self._inbox: OpenInbox | None = None
 
     @classmethod
@@ -149,7 +150,13 @@ class Shop:
         self.submit("drain", {})
 
     def export(self, user_id: str) -> dict[str, Any]:
-        """All that is known of a user. Raises NotFound."""
+        """All that is kept of a user: every line of every event, every logged answer. Raises NotFound."""
+        whole: dict[str, Any] = json.loads(b"".join(self.export_parts(user_id)))
+        return whole
+
+    def export_parts(self, user_id: str) -> Iterator[bytes]:
+        """The same as parts of a JSON document, for histories that are long. Raises NotFound."""
+        self.drain()
         return self._local.export(user_id)
 
     def erase(self, user_id: str) -> Any:
@@ -200,6 +207,45 @@ class Shop:
         from shelfwise.app._evaluating import evaluate
 
         return evaluate(self, days=days, html=Path(html) if html is not None else None)
+
+    def simulate(
+        self,
+        scenario: str = "steady",
+        *,
+        seed: int = 7,
+        shoppers: int | None = None,
+        days: float | None = None,
+        events: int | None = None,
+        items: int | None = None,
+        to: str | Path = "shop",
+        closed_loop: bool = False,
+        report: str | Path | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        """Shoppers whose tastes are known, on this shop's items; every event says ``origin: simulated``.
+
+        Args:
+            scenario: A story of the package, or a file of one's own.
+            seed: The same seed and numbers are the same events.
+            shoppers: People who know the shop; as the scenario says if not given, like
+            days: how long.
+            events: At most so many event lines.
+            items: So many made-up items, which the shop is given, instead of its own.
+            to: ``shop``, a file (``.parquet``, ``.jsonl``), or the address of a server.
+            closed_loop: Shoppers meet the engine's slates and react. In this process that moves the clock of a shop
+                with a time of its own; what happens over HTTP is stamped with the server's time.
+            report: Write a page of what happened.
+            key: API key for a server.
+
+        Returns:
+            What happened, what became of it, and how fast. Raises InvalidInput, UnknownName, NotTrained.
+        """
+        from shelfwise.app._simulating import simulate
+        from shelfwise.app._simulating_runs import Wishes
+
+        page = Path(report) if report is not None else None
+        wishes = Wishes(scenario, seed, shoppers, days, events, items, str(to), closed_loop, page, key)
+        return simulate(self, wishes)
 
     # ---- answers
 

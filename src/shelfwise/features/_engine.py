@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -12,6 +12,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from shelfwise.domain import Settings, StoreUnavailable
+
+_BATCH_ROWS = 4_096  # of a stream
 
 
 class Engine(Protocol):
@@ -85,6 +87,13 @@ class DuckDB:
         try:
             return self._database.sql(query).to_arrow_table()
         except self._trouble as trouble:
+            raise StoreUnavailable(f"batch engine: {trouble}") from trouble
+
+    def stream(self, query: str) -> Iterator[pa.RecordBatch]:
+        """Rows of a query as they are needed: for results that may not fit into memory. Raises StoreUnavailable."""
+        try:
+            yield from self._database.sql(query).to_arrow_reader(_BATCH_ROWS)
+        except (*self._trouble, pa.ArrowException, OSError) as trouble:
             raise StoreUnavailable(f"batch engine: {trouble}") from trouble
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import uvloop
 from tests.serving.small import NOW_US, Source, release_of
 
+from shelfwise.app._past import LakePast
 from shelfwise.domain import Event, EventLine, Item, StoreUnavailable
 from shelfwise.serving import Pipeline, Release, best_sellers
 from shelfwise.serving.http import App, Door, DoorSettings, HttpServer, make_app
@@ -103,6 +104,7 @@ class HttpShop:
             inbox=self.inbox, state=self.state, catalogue=self.catalogue, board=self.board, live=self.live,
             control=self.control, releases=self.releases, shelf_reader=CatalogueShelf(self.catalogue),
             find_answer=lambda answer_id: find_answer(self.state, self.log, answer_id),
+            past_of=lambda user_id, anonymous_ids: LakePast(self.folder / "lake", user_id, anonymous_ids),
             clock=lambda: self.now_us, settings=DoorSettings(currency="GBP", **settings),
             placements={"home": Place(), "new": Place(seen="exclude"), "product": Place("similar")},
             metrics_folder=self.folder / "metrics", mounts=mounts,

@@ -11,8 +11,16 @@ import msgspec
 import pytest
 from tests.serving.http.shop import HttpShop, Served, an_event, bought, is_problem
 
+from shelfwise.domain import Event, EventLine
 from shelfwise.serving.http import RecommendationQuery
-from shelfwise.serving.http._messages import Explanation, ItemOut, PersonOut, Recommendations, RulePreview
+from shelfwise.serving.http._messages import (
+    Explanation,
+    ItemOut,
+    PersonExport,
+    PersonOut,
+    Recommendations,
+    RulePreview,
+)
 
 ASK = "/v1/recommendations"
 
@@ -401,6 +409,33 @@ def test_what_is_known_of_a_user_is_told_exported_and_forgotten(shop: HttpShop, 
     is_problem(served.get("/v1/users/known/export"), 404)
     is_problem(served.call("DELETE", "/v1/users/known"), 404)
     is_problem(served.call("DELETE", "/v1/users/never-seen"), 404, "no user 'never-seen'")
+
+
+def test_an_export_holds_all_lines_and_answers_however_many(shop: HttpShop, served: Served) -> None:
+    shop.send(*(bought("many", *[row % 40 for row in range(200)], days_ago=1.0 + day) for day in range(30)))
+    assert served.get("/v1/users/many").json()["n_lines"] == 2_000
+    answers = [served.post(ASK, {"user_id": "many", "n": n}).json() for n in (3, 5)]
+    told = msgspec.convert(served.get("/v1/users/many/export").json(), PersonExport)
+    assert told.n_lines == len(told.lines) == 6_000
+    assert told.lines == sorted(told.lines, key=lambda line: line.occurred_at, reverse=True)
+    assert {(line.price, line.currency) for line in told.lines} == {(2.5, "GBP")}
+    assert told.n_answers == 2
+    assert {answer.recommendation_id: [item.item_id for item in answer.items] for answer in told.answers} == {
+        answer["recommendation_id"]: [item["item_id"] for item in answer["items"]] for answer in answers
+    }
+
+
+def test_an_export_holds_what_a_visitor_did_before_they_were_known(shop: HttpShop, served: Served) -> None:
+    at_us = shop.now_us - 3_600_000_000
+    seen = Event(
+        event_id="v-1", event="view_item", occurred_us=at_us, received_us=at_us, anonymous_id="o'hara",
+        lines=(EventLine("i1", 1),),
+    )  # fmt: skip
+    shop.send(seen, msgspec.structs.replace(seen, event_id="v-2", anonymous_id="somebody else"))
+    shop.send(msgspec.structs.replace(seen, event_id="v-3", user_id="molly"))
+    told = msgspec.convert(served.get("/v1/users/molly/export").json(), PersonExport)
+    assert told.anonymous_ids == ["o'hara"]
+    assert {line.event_id for line in told.lines} == {"v-1", "v-3"}
 
 
 def test_a_wish_that_is_none_is_refused(served: Served) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -14,6 +14,7 @@ from shelfwise.serving.http import HttpServer, Patience
 GET = b"GET /%d HTTP/1.1\r\nhost: shop\r\n\r\n"
 POST = b"POST /%d HTTP/1.1\r\nhost: shop\r\ncontent-length: %d\r\n\r\n"
 LAST = b"GET /1 HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n"
+MANY, LARGE = 9, 4 << 20  # parts, bytes of one: more than the system takes unread
 DATE = re.compile(rb"date: [^\r]*\r\n")
 
 
@@ -22,9 +23,13 @@ class Echo:
 
     def __init__(self) -> None:
         self.cancelled = 0
+        self.made = 0
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         if scope.path == "/mute":
+            return
+        if scope.path.startswith("/parts"):
+            await protocol.response_parts(200, [], self.parts(scope.path))
             return
         if scope.path == "/slow":
             await asyncio.sleep(0.2)
@@ -34,6 +39,14 @@ class Echo:
             self.cancelled += 1
             raise
         protocol.response_bytes(200, [], f"{scope.method} {scope.path} {len(body)}".encode())
+
+    async def parts(self, path: str) -> AsyncIterator[bytes]:
+        """Three parts; at /parts/torn it ends before its time, at /parts/large there are more than fit a buffer."""
+        for number in range(MANY if path.endswith("large") else 3):
+            self.made = number + 1
+            yield b"%d" % number * (LARGE if path.endswith("large") else 1)
+            if path.endswith("torn"):
+                raise ValueError("no more")
 
 
 Scene = Callable[[HttpServer, int], Awaitable[Any]]
@@ -195,3 +208,56 @@ def test_a_server_told_to_stop_answers_what_was_sent_and_hangs_up() -> None:
         return await asked, await idle.read()
 
     assert served(scene) == (told("GET /slow 0"), b"")
+
+
+PARTS = b"GET /parts HTTP/1.1\r\nhost: shop\r\n\r\n"
+
+
+def test_a_body_made_on_the_way_comes_in_chunks_and_the_connection_is_kept() -> None:
+    async def scene(_: HttpServer, port: int) -> bytes:
+        return await talk(port, PARTS + LAST)
+
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert served(scene) == head + b"1\r\n0\r\n1\r\n1\r\n1\r\n2\r\n0\r\n\r\n" + told("GET /1 0")
+
+
+def test_an_old_client_gets_a_body_made_on_the_way_until_the_connection_ends() -> None:
+    async def scene(_: HttpServer, port: int) -> bytes:
+        return await talk(port, b"GET /parts HTTP/1.0\r\n\r\n")
+
+    assert served(scene) == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n012"
+
+
+def test_a_body_that_cannot_be_made_to_its_end_is_cut() -> None:
+    async def scene(_: HttpServer, port: int) -> bytes:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        return await talk(port, PARTS.replace(b"/parts", b"/parts/torn"))
+
+    assert not served(scene).endswith(b"0\r\n\r\n")
+
+
+def test_a_body_is_made_no_faster_than_it_is_read() -> None:
+    async def scene(server: HttpServer, port: int) -> tuple[int, int]:
+        echo = cast(Echo, server.app)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 10)
+        writer.write(PARTS.replace(b"/parts", b"/parts/large") + LAST)
+        await asyncio.sleep(0.3)
+        made, size = echo.made, len(await reader.read())
+        writer.close()
+        return made, size
+
+    made, size = served(scene)
+    assert made < MANY
+    assert size > MANY * LARGE
+
+
+def test_who_does_not_read_a_body_in_time_is_hung_up_on() -> None:
+    async def scene(server: HttpServer, port: int) -> int:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 10)
+        writer.write(PARTS.replace(b"/parts", b"/parts/large"))
+        await asyncio.sleep(1.5)
+        left = len(server.connections)
+        writer.close()
+        return left
+
+    assert served(scene, patience=Patience(unread_s=0.1)) == 0

@@ -126,9 +126,11 @@ def export(
     user: Annotated[str, typer.Option(help="Id of the user.")],
     as_json: JsonFlag = False,  # noqa: ARG001 - it is always JSON
 ) -> None:
-    """All that is known of a person, as JSON."""
+    """All that is kept of a person, as JSON: every line of every event, every logged answer."""
     with open_shop(context) as shop:
-        show_json(shop.export(user))
+        for part in shop.export_parts(user):
+            typer.echo(part.decode(), nl=False)  # whole rows, so whole characters
+        typer.echo()
 
 
 def _show_report(report: dict[str, Any], *, as_json: bool) -> None:

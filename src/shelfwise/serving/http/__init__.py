@@ -4,6 +4,7 @@ from shelfwise.serving.http._app import App, make_app
 from shelfwise.serving.http._decode import Reader
 from shelfwise.serving.http._door import AsyncInbox, Door, DoorSettings
 from shelfwise.serving.http._explain import explain, explain_logged
+from shelfwise.serving.http._export import export_parts
 from shelfwise.serving.http._items import item_document
 from shelfwise.serving.http._keeping import Keeping, rehearse
 from shelfwise.serving.http._keys import make_key
@@ -15,7 +16,6 @@ from shelfwise.serving.http._recommend import answer, asker, query_of
 from shelfwise.serving.http._request import Request, Response
 from shelfwise.serving.http._routes import ROUTES
 from shelfwise.serving.http._server import HttpServer, Patience
-from shelfwise.serving.http._users import person_document
 
 __all__ = [
     "ROUTES",
@@ -36,12 +36,12 @@ __all__ = [
     "asker",
     "explain",
     "explain_logged",
+    "export_parts",
     "exposition",
     "item_document",
     "make_app",
     "make_key",
     "openapi_document",
-    "person_document",
     "query_of",
     "rehearse",
 ]

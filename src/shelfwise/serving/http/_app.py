@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
 from shelfwise.domain import ShelfwiseError
@@ -94,10 +94,19 @@ class App:
         if origin is not None:
             response.headers += allow_origin(origin, door.settings.allowed_origins, scope.path)
         door.meter.served(kind, response.status, door.now_s() - arrived_s)
-        if scope.method == "HEAD" or not response.body:
+        if response.parts is not None and scope.method != "HEAD":
+            await self._send_parts(protocol, response, request_id)
+        elif scope.method == "HEAD" or not response.body:
             protocol.response_empty(response.status, response.headers)
         else:
             protocol.response_bytes(response.status, response.headers, response.body)
+
+    async def _send_parts(self, protocol: Any, response: Response, request_id: str) -> None:
+        assert response.parts is not None
+        try:
+            await protocol.response_parts(response.status, response.headers, _in_turn(response.parts))
+        except ShelfwiseError as trouble:  # the status is sent: all that is left is to cut the response
+            log.warning("response.cut", extra={"request_id": request_id, "trouble": str(trouble)})
 
     def _route(self, scope: Scope) -> tuple[Route, dict[str, str]]:
         size = len(scope.path) + len(scope.query_string)
@@ -211,6 +220,12 @@ async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("background.failed", extra={"task": name})
         await asyncio.sleep(1.0)
+
+
+async def _in_turn(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Parts that take their time to make: made on another thread."""
+    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+        yield part
 
 
 async def _chunks(protocol: Any) -> bytes:

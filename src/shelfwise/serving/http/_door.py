@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +33,18 @@ class AsyncInbox(Protocol):
     """The keeper's door for an event loop. Raises StoreUnavailable at once while the keeper is away."""
 
     async def submit(self, command: str, payload: Any) -> Receipt: ...
+
+
+class Past(Protocol):
+    """What the lake keeps of one person: rows of its tables, newest first, read as they are asked for."""
+
+    def n_lines(self) -> int: ...
+
+    def n_answers(self) -> int: ...
+
+    def lines(self) -> Iterator[Mapping[str, Any]]: ...
+
+    def answers(self) -> Iterator[Mapping[str, Any]]: ...
 
 
 class PlacementLike(Protocol):
@@ -80,6 +92,7 @@ class Door:
     releases: ReleaseRegistry
     shelf_reader: ShelfReader
     find_answer: Callable[[str], Answer | None]  # of the last days, by its id; any thread may call it
+    past_of: Callable[[str, Sequence[str]], Past]  # of a user and the visitors who turned out to be them
     clock: Clock
     settings: DoorSettings
     placements: Mapping[str, PlacementLike]

@@ -285,6 +285,74 @@ class PersonOut(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[PersonLine]
 
 
+class ExportedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an event, as it was sent."""
+
+    event: str
+    event_id: str
+    occurred_at: datetime
+    item_id: str | None
+    quantity: int
+    price: float | None
+    currency: str | None
+    position: int | None
+    order_id: str | None
+    session_id: str | None
+    query: str | None
+    device: str | None
+    country: str | None
+    region: str | None
+    placement: str | None
+    referrer: str | None
+    recommendation_id: str | None
+    user_id: str | None
+    anonymous_id: str | None
+    origin: str
+
+
+class ExportedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item that they were recommended, with the scores that put it there."""
+
+    item_id: str
+    position: int
+    score: float | None
+    sources: dict[str, float]
+
+
+class ExportedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that was given to them."""
+
+    recommendation_id: str
+    answered_at: datetime
+    user_id: str | None
+    anonymous_id: str | None
+    session_id: str | None
+    placement: str
+    strategy: str
+    seen: str
+    filter: str | None
+    device: str | None
+    country: str | None
+    release: str
+    seeds: list[str]
+    rules: list[str]
+    items: list[ExportedItem]
+
+
+class PersonExport(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of a person: every line of every event, every logged answer, newest first."""
+
+    user_id: str
+    anonymous_ids: list[str]
+    n_lines: int
+    lines: list[ExportedLine]
+    n_answers: int
+    answers: list[ExportedAnswer]
+    country: str | None = None
+    opted_out: bool = False
+    first_seen_at: datetime | None = None
+
+
 class Health(msgspec.Struct, frozen=True):
     """The process runs and its loop turns."""
 

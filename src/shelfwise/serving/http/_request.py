@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,6 +47,7 @@ class Response:
     status: int
     body: bytes = b""
     headers: Pairs = field(default_factory=list)
+    parts: Iterator[bytes] | None = None  # more of the body, made as it is sent
 
 
 def json_response(document: Any, status: int = 200, *headers: tuple[str, str]) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 from shelfwise.ingestion import ContextIn, EventIn, EventsIn, ItemIn, ItemPatchIn, ItemsIn
 from shelfwise.serving.http import _events as events
 from shelfwise.serving.http import _explain as why
+from shelfwise.serving.http import _export as export
 from shelfwise.serving.http import _items as items
 from shelfwise.serving.http import _keyring as keyring
 from shelfwise.serving.http import _messages as m
@@ -54,8 +55,8 @@ ROUTES: tuple[Route, ...] = (
           kind="users"),
     Route("DELETE", "/v1/users/{user_id}", "admin", users.delete_user, "Forget a user, everywhere.", None, Anything,
           kind="users"),
-    Route("GET", "/v1/users/{user_id}/export", "admin", users.export_user, "All that is known of a user.", None,
-          m.PersonOut, kind="users"),
+    Route("GET", "/v1/users/{user_id}/export", "admin", export.export_user, "All that is kept of a user.", None,
+          m.PersonExport, kind="users"),
     Route("PUT", "/v1/users/{user_id}/consent", "admin", users.set_consent, "Whether a user may be tracked.",
           m.ConsentIn, None, 204, kind="users"),
     Route("GET", "/v1/rules", "admin", rules.list_rules, "List rules.", None, m.DocumentPage, query=PAGES,

@@ -22,6 +22,7 @@ from shelfwise.serving.http._wire import MAX_HEAD, Chunks, Head, Malformed, read
 log = logging.getLogger("shelfwise.http")
 
 _NEVER = float("inf")
+_CHUNKED = ("transfer-encoding", "chunked")
 _UNREAD = 64 << 10  # bytes of a body that nobody asks for yet; above it the sender has to wait
 _SWEEP_S = 1.0  # how often connections are looked through for those that are overdue
 _SETTLE_S = 0.05  # at a stop: what was sent before it is read and answered
@@ -108,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None  # of the request in flight
         self._left: int | Chunks = 0  # of its body
         self._more: asyncio.Future[None] | None = None  # who waits for more of it
+        self._room: asyncio.Future[None] | None = None  # who waits to write more
         self._task: asyncio.Task[None] | None = None
         self._is_lingering = self._is_paused = self._is_full = self._has_ended = False
 
@@ -142,6 +144,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._server.connections.discard(self)
         self.due_s = _NEVER
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
         self._wake(has_ended=True)
 
     def pause_writing(self) -> None:
@@ -150,6 +154,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_full = False
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
         self._settle()
 
     # What the server tells.
@@ -198,6 +204,25 @@ class Connection(asyncio.Protocol):
     def response_bytes(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
         """Respond."""
         self._respond(status, headers, body, len(body))
+
+    async def response_parts(
+        self, status: int, headers: Sequence[tuple[str, str]], parts: AsyncIterator[bytes]
+    ) -> None:
+        """Respond with a body that is made as fast as the other end reads. If making it fails, the response is cut."""
+        head = self._head
+        if head is None or self._transport.is_closing():
+            return
+        is_read = self._is_read() or self._skipped()
+        is_last = head.is_last or self._server.is_stopping or self._has_ended or not is_read
+        fields = [*headers, _CHUNKED] if head.takes_chunks else headers
+        self._transport.write(write_head(status, fields, None, date=self._server.date, is_last=is_last))
+        async for part in parts:
+            if not await self._has_room():
+                return
+            self._transport.write(_chunk(part) if head.takes_chunks else part)
+        if head.takes_chunks:
+            self._transport.write(_chunk(b""))
+        self._responded(is_last=is_last or self._server.is_stopping, is_read=is_read)
 
     # Requests.
 
@@ -249,11 +274,22 @@ class Connection(asyncio.Protocol):
         is_last = head.is_last or self._server.is_stopping or self._has_ended or not is_read
         top = write_head(status, headers, length, date=self._server.date, is_last=is_last)
         self._transport.write(top + body)
+        self._responded(is_last=is_last, is_read=is_read)
+
+    def _responded(self, *, is_last: bool, is_read: bool) -> None:
         self._head = None
         if is_last:
             self._hang_up(is_read=is_read)
         else:
             self._settle()
+
+    async def _has_room(self) -> bool:
+        """Once the other end has read enough for more; False if it went away."""
+        if self._is_full and not self._transport.is_closing():
+            self._room = self._loop.create_future()
+            await self._room
+            self._room, self.due_s = None, _NEVER
+        return not self._transport.is_closing()
 
     def _settle(self) -> None:
         """Between two requests."""
@@ -343,6 +379,11 @@ class Connection(asyncio.Protocol):
             await self._more
         finally:
             self._more = None
+
+
+def _chunk(part: bytes) -> bytes:
+    """A piece of a body; an empty one ends it."""
+    return b"%x\r\n%b\r\n" % (len(part), part)
 
 
 def _address(peer: Any) -> str:

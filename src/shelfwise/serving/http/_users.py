@@ -15,40 +15,44 @@ from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._messages import ConsentIn
 from shelfwise.serving.http._request import Request, Response, json_response
 
-N_SHOWN = 100  # lines of history told without being asked for all
+N_SHOWN = 100  # newest lines of what is remembered; an export holds all
 _CONSENT = Reader(ConsentIn)
 _EVENTS = {code: name for name, code in EVENT_CODES.items()}
 
 
 async def get_user(door: Door, request: Request) -> Response:
     """GET /v1/users/{user_id}: what is known, newest first."""
-    return json_response(await aside(_document, door, request, N_SHOWN))
-
-
-async def export_user(door: Door, request: Request) -> Response:
-    """GET /v1/users/{user_id}/export: all of it."""
-    return json_response(await aside(_document, door, request, None))
+    return json_response(await aside(person_document, door, user_id_of(request)))
 
 
 async def delete_user(door: Door, request: Request) -> Response:
     """DELETE /v1/users/{user_id}: forget, everywhere; answered with the report of what was removed, or 404."""
-    receipt = await door.inbox.submit("erase", {"person": f"u:{_user_id(request)}"})
+    receipt = await door.inbox.submit("erase", {"person": f"u:{user_id_of(request)}"})
     return json_response(receipt.result if receipt.result is not None else {})
 
 
 async def set_consent(door: Door, request: Request) -> Response:
     """PUT /v1/users/{user_id}/consent: whether they may be tracked and personalised."""
     denied = _CONSENT.body(request.body).consent == "denied"
-    command = {"person": f"u:{_user_id(request)}", "opted_out": denied}
+    command = {"person": f"u:{user_id_of(request)}", "opted_out": denied}
     await door.inbox.submit("consent", command)
     return Response(204)
 
 
-def person_document(door: Door, user_id: str, *, limit: int | None) -> dict[str, Any]:
-    """State of a person in words. Raises NotFound."""
+def person_document(door: Door, user_id: str) -> dict[str, Any]:
+    """State of a person in words, with their newest lines. Raises NotFound."""
+    about = about_person(door, user_id)
+    if about is None:
+        raise NotFound("user", user_id)
+    lines = read_person(door.state, user_id, None).lines
+    return {**about, "n_lines": len(lines), "lines": _lines(lines[:N_SHOWN], door)}
+
+
+def about_person(door: Door, user_id: str) -> dict[str, Any] | None:
+    """Who they are, without what they did; None if there is no state of theirs."""
     keys = person_keys(door.state, user_id)
     if all(blob is None for blob in door.state.get_many(keys)):
-        raise NotFound("user", user_id)
+        return None
     person = read_person(door.state, user_id, None)
     first = person.first_seen_us
     return {
@@ -57,16 +61,10 @@ def person_document(door: Door, user_id: str, *, limit: int | None) -> dict[str,
         "country": person.country,
         "opted_out": person.opted_out,
         "first_seen_at": from_us(first).isoformat() if first is not None else None,
-        "n_lines": len(person.lines),
-        "lines": _lines(person.lines[:limit], door),
     }
 
 
-def _document(door: Door, request: Request, limit: int | None) -> dict[str, Any]:
-    return person_document(door, _user_id(request), limit=limit)
-
-
-def _user_id(request: Request) -> str:
+def user_id_of(request: Request) -> str:
     user_id = request.params["user_id"]
     check_id("user_id", user_id)
     return user_id

@@ -46,6 +46,7 @@ class Head:
     is_last: bool  # the connection is not kept after it
     waits: bool  # its body is sent only once it is asked for
     arrived_s: float  # monotonic: when the head was there
+    takes_chunks: bool = True  # a response may come in chunks
 
     @property
     def authority(self) -> str | None:
@@ -70,7 +71,8 @@ def read_head(raw: bytes | bytearray, client: str = "", arrived_s: float = 0.0) 
         raise Malformed(400, "there is no field 'host'")
     is_last = minor == "0" or "close" in headers.get("connection", "").lower()
     waits = headers.get("expect", "").lower() == "100-continue"
-    return Head(method, path, query, headers, client, _length(headers, minor), is_last, waits, arrived_s)
+    length = _length(headers, minor)
+    return Head(method, path, query, headers, client, length, is_last, waits, arrived_s, minor == "1")
 
 
 def write_head(
