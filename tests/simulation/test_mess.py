@@ -81,6 +81,7 @@ def test_robots_look_at_as_many_pages_as_their_rate_says() -> None:
     assert set(made.traffic.event[robots].tolist()) == {VIEW}
     assert not made.traffic.known[robots].any()
     assert len(np.unique(made.traffic.event_no)) == n + robots.sum()
+    assert len(np.unique(made.traffic.session[robots])) == bursts
 
 
 def test_robots_that_attack_look_at_their_targets_only() -> None:

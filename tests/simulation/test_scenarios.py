@@ -18,26 +18,8 @@ N = 2_000
 
 
 def items() -> ItemTruth:
-    def whole(value: int) -> np.ndarray:
-        return np.full(N, value, np.int64)
-
-    return ItemTruth(
-        category=np.zeros(N, np.int32),
-        brand=np.zeros(N, np.int32),
-        group=np.arange(N, dtype=np.int32),
-        price_minor=whole(1_000),
-        reference_minor=whole(1_000),
-        cost_minor=whole(400),
-        stock=whole(-1),
-        popularity=np.ones(N),
-        quality=np.zeros(N),
-        season=np.full(N, -1.0),
-        born_us=whole(0),
-        life_days=np.full(N, np.inf),
-        taste=np.tile(np.array([1, 0, 0, 0], np.float32), (N, 1)),
-        complements=np.full((N, 1), -1, np.int32),
-        substitutes=np.full((N, 1), -1, np.int32),
-    )
+    price, born = np.full(N, 1_000, np.int64), np.zeros(N, np.int64)
+    return ItemTruth.of(category=np.zeros(N, np.int32), price_minor=price, born_us=born)
 
 
 def scenario(*changes: dict[str, object], **more: object) -> Scenario:
@@ -104,7 +86,7 @@ def test_a_sale_makes_its_items_cheaper_and_ends() -> None:
 
 
 def test_the_same_items_are_concerned_in_every_act() -> None:
-    told = scenario({"kind": "stock", "from_day": 2}, {"kind": "taste", "from_day": 5})
+    told = scenario({"kind": "stock", "from_day": 2}, {"kind": "price", "from_day": 5, "factor": 2})
     _, second, third = cast(told)
     stock = [staged(items(), act, story_us=START, seed=1).stock for act in (second, third)]
     assert np.array_equal(stock[0], stock[1])
@@ -119,24 +101,17 @@ def test_a_collection_is_born_on_its_day_in_every_act() -> None:
         assert set(born.tolist()) == {0, at(5)}
 
 
-def test_a_turn_of_taste_changes_what_items_are_like_and_nothing_else() -> None:
-    told = scenario({"kind": "taste", "from_day": 0, "share": 1.0})
-    turned = staged(items(), cast(told)[0], story_us=START, seed=1)
-    assert (turned.taste == [0, 0, 1, 0]).all()
-    assert np.array_equal(turned.price_minor, items().price_minor)
-
-
 def test_settings_of_mess_and_world_hold_while_their_change_does() -> None:
     told = scenario(
         {"kind": "mess", "from_day": 1, "until_day": 2, "settings": {"bad_rate": 0.5}},
-        {"kind": "world", "from_day": 2, "settings": {"anything": 3}},
+        {"kind": "world", "from_day": 2, "settings": {"drift": 0.5}},
         mess={"bad_rate": 0.1, "late_rate": 0.2},
-        world={"other": 1},
+        world={"focus": 0.6},
     )
     cut = cast(told)
     assert [act.mess.bad_rate for act in cut] == [0.1, 0.5, 0.1]
     assert {act.mess.late_rate for act in cut} == {0.2}
-    assert [dict(act.world) for act in cut] == [{"other": 1}, {"other": 1}, {"other": 1, "anything": 3}]
+    assert [dict(act.world) for act in cut] == [{"focus": 0.6}, {"focus": 0.6}, {"focus": 0.6, "drift": 0.5}]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +119,7 @@ def test_settings_of_mess_and_world_hold_while_their_change_does() -> None:
     [
         ("name = ", "x.toml is no scenario"),
         ('name = "a"\nmeaning = "b"\nfoo = 1', "foo"),
+        ('name = "a"\nmeaning = "b"\nworld = { moon = 1 }', "moon"),
         (
             'name = "a"\nmeaning = "b"\n[[changes]]\nkind = "price"\nfrom_day = 4\nuntil_day = 3',
             "until_day after",

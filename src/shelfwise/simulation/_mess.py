@@ -224,7 +224,8 @@ def _views(
     filled = {"event": VIEW, "quantity": 1, "price_minor": -1, **blank}
     constant = {name: np.full(len(item), value, DTYPES[name]) for name, value in filled.items()}
     at_us = like.at_us + (page * _ROBOT_S * SECOND_US).astype(np.int64)
-    return replace(like, event_no=event_no, at_us=at_us, item=item, **constant)
+    session = mixed(like.event_no, np.full(len(item), len(page)))  # no page's number
+    return replace(like, event_no=event_no, at_us=at_us, item=item, session=session, **constant)
 
 
 def _lost(traffic: Traffic, settings: MessSettings, seed: int) -> NDArray[np.bool_]:

@@ -10,22 +10,23 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shelfwise.domain import DAY_US, InvalidInput, Settings
 from shelfwise.simulation._items import ItemTruth
 from shelfwise.simulation._mess import MessSettings, uniform
+from shelfwise.simulation._settings import WorldSettings
 
 _NEVER = 100_000.0  # days
-_OF_ITEMS = ("price", "stock", "taste")
+_OF_ITEMS = ("price", "stock")
 
 
 class Change(Settings):
     """What is different from one day to another. Days count from the start of the simulation."""
 
-    kind: Literal["price", "stock", "launch", "taste", "world", "mess"]
-    """price: times ``factor``. stock: none left. launch: the items do not exist before ``from_day``. taste: what
-    people like in the items turns. world, mess: other settings."""
+    kind: Literal["price", "stock", "launch", "world", "mess"]
+    """price: times ``factor``. stock: none left. launch: the items do not exist before ``from_day``. world, mess:
+    other settings."""
 
     from_day: float = Field(0.0, ge=0)
     """When it begins."""
@@ -46,8 +47,8 @@ class Change(Settings):
     def _lasts(self) -> Change:
         if self.until_day <= self.from_day:
             raise ValueError(f"until_day after from_day {self.from_day}, not {self.until_day}")
-        if self.kind == "mess":
-            MessSettings(**self.settings)
+        if self.kind in ("mess", "world"):
+            (MessSettings if self.kind == "mess" else WorldSettings)(**self.settings)
         return self
 
 
@@ -70,13 +71,19 @@ class Scenario(Settings):
     """An instant to begin at, where the story needs a season. Empty: the shop's time."""
 
     world: dict[str, Any] = Field(default_factory=dict)
-    """Settings of the world that differ from its own."""
+    """Settings of the world that differ from its defaults."""
 
     mess: MessSettings = MessSettings()
     """How dirty the traffic is."""
 
     changes: tuple[Change, ...] = ()
     """What happens meanwhile."""
+
+    @field_validator("world")
+    @classmethod
+    def _is_of_a_world(cls, value: dict[str, Any]) -> dict[str, Any]:
+        WorldSettings(**value)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +138,6 @@ def _changed(items: ItemTruth, change: Change, rows: NDArray[np.bool_], story_us
         case "launch":
             born_us = np.int64(_at(story_us, change.from_day))
             return replace(items, born_us=np.where(rows, born_us, items.born_us))
-        case "taste":
-            turned = np.roll(items.taste, items.taste.shape[1] // 2, axis=1)
-            return replace(items, taste=np.where(rows[:, None], turned, items.taste))
     return items
 
 
