@@ -128,8 +128,8 @@ class ItemTruth:
 
 def zipf(rng: np.random.Generator, n_items: int, exponent: float = 1.0) -> NDArray[np.float64]:
     """``(n_items,)`` weights rank^-exponent, the ranks dealt at random."""
-    weights: NDArray[np.float64] = 1.0 / (rng.permutation(n_items) + 1.0) ** exponent
-    return weights
+    rank = rng.permutation(n_items) + 1.0
+    return np.asarray(rank**-exponent, np.float64)
 
 
 def _made_up(

@@ -68,10 +68,12 @@ class WorldSettings(Settings):
     weekday_factors: tuple[float, ...] = Field((1.08, 1.06, 1.04, 1.02, 0.95, 0.85, 1.0))
     """Visits by weekday, Monday first, relative to each other."""
 
-    hour_factors: tuple[float, ...] = Field(
-        (0.5, 0.3, 0.2, 0.15, 0.15, 0.2, 0.4, 0.7, 1.0, 1.2, 1.3, 1.3)
-        + (1.3, 1.3, 1.25, 1.2, 1.2, 1.2, 1.3, 1.5, 1.7, 1.6, 1.2, 0.8)
-    )
+    # fmt: off
+    hour_factors: tuple[float, ...] = Field((
+        0.5, 0.3, 0.2, 0.15, 0.15, 0.2, 0.4, 0.7, 1.0, 1.2, 1.3, 1.3,
+        1.3, 1.3, 1.25, 1.2, 1.2, 1.2, 1.3, 1.5, 1.7, 1.6, 1.2, 0.8,
+    ))
+    # fmt: on
     """Visits by hour of the shop's day (UTC), relative to each other."""
 
     holidays: tuple[Holiday, ...] = HOLIDAYS

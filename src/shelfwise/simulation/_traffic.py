@@ -94,9 +94,14 @@ class Traffic:
             }
         )
 
+    @classmethod
+    def of_records(cls, records: NDArray[np.void]) -> Traffic:
+        """Columns of a record array; copies."""
+        return cls(**{name: records[name].copy() for name in DTYPES})
+
     def in_time_order(self) -> Traffic:
-        """Sorted by instant, then event and line."""
-        return self.take(np.lexsort((self.line, self.event_no, self.at_us)))
+        """Sorted by instant; what happened at the same one keeps its order."""
+        return self.take(np.argsort(self.at_us, kind="stable"))
 
 
 def in_time_order(parts: Iterable[tuple[int, Traffic]]) -> Iterator[Traffic]:
