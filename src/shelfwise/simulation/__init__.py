@@ -1,7 +1,10 @@
 """A shop with known tastes that emits real events and answers real slates. Pure: arrays in, arrays out."""
 
+from shelfwise.simulation._checks import Audit, Check
 from shelfwise.simulation._items import ItemTruth
 from shelfwise.simulation._mess import FAULTS, Arrivals, MessSettings, Queue, arrivals
+from shelfwise.simulation._realism import BAR, Compared, compared, month_distance, worst
+from shelfwise.simulation._report import DATA_CREDIT, Report, Years, render_report
 from shelfwise.simulation._scenarios import (
     Act,
     Change,
@@ -13,6 +16,19 @@ from shelfwise.simulation._scenarios import (
 )
 from shelfwise.simulation._settings import WorldSettings
 from shelfwise.simulation._shopper import Ask, Context, Response, Shopper, Slate, Visit
+from shelfwise.simulation._statistics import (
+    Purchases,
+    ShopStatistics,
+    Spread,
+    gini,
+    month_share,
+    order_intervals,
+    shop_statistics,
+    spread,
+    total_variation,
+    zipf_slope,
+)
+from shelfwise.simulation._tally import ByPosition, Funnel, Tally, Visits
 from shelfwise.simulation._traffic import COUNTRIES, DEVICES, DTYPES, INTENTS, LISTS, Traffic, in_time_order
 from shelfwise.simulation._world import World
 
@@ -22,27 +38,52 @@ __all__ = [
     "Arrivals",
     "arrivals",
     "Ask",
+    "Audit",
+    "BAR",
+    "ByPosition",
     "Change",
+    "Check",
     "chosen",
+    "Compared",
+    "compared",
     "Context",
     "COUNTRIES",
+    "DATA_CREDIT",
     "DEVICES",
     "DTYPES",
     "FAULTS",
+    "Funnel",
+    "gini",
     "in_time_order",
     "INTENTS",
     "ItemTruth",
     "LISTS",
     "MessSettings",
+    "month_distance",
+    "month_share",
+    "order_intervals",
     "parse_scenario",
+    "Purchases",
     "Queue",
+    "render_report",
+    "Report",
     "Response",
     "Scenario",
+    "shop_statistics",
     "Shopper",
+    "ShopStatistics",
     "Slate",
+    "Spread",
+    "spread",
     "staged",
+    "Tally",
+    "total_variation",
     "Traffic",
     "Visit",
+    "Visits",
     "World",
     "WorldSettings",
+    "worst",
+    "Years",
+    "zipf_slope",
 ]
