@@ -22,6 +22,7 @@ CUSTOMERS = {
     "12583": ("22727", "22726", "21731"),
     "17841": ("20725",),
 }
+SIMULATED = {"sim-7-42": ("22423",)}
 
 
 class LittleShop:
@@ -167,7 +168,7 @@ class LittleShop:
                 "orders": len(codes),
                 "last_seen_at": "2011-12-02T10:00:00Z",
             }
-            for user, codes in CUSTOMERS.items()
+            for user, codes in (SIMULATED if text.startswith("sim-") else CUSTOMERS).items()
             if user.startswith(text)
         ][:limit]
 

@@ -17,6 +17,7 @@ from shelfwise.console import ONLINE_RETAIL, Console, Page, cookies_of, make_con
 from shelfwise.console._why import sources_of
 from shelfwise.domain import NotTrained, StoreUnavailable
 
+AT = {"occurred_at": "2011-12-08T10:00:00+00:00"}
 PLAYING = {"sw_visitor": "v1", "sw_user": "17850"}
 WHOLE_PAGES = (
     "/shop/",
@@ -183,6 +184,19 @@ def test_a_past_tells_each_product_once_the_latest_first() -> None:
     assert [(row["item_id"], row["did"], row["occurred_at"][8:10]) for row in history] == [
         ("22423", "bought", "08"), ("47566", "bought", "05"),
     ]  # fmt: skip
+
+
+def test_a_simulated_shopper_is_called_one_wherever_they_are_shown() -> None:
+    shop = LittleShop()
+    shop.past["sim-7-42"] = [{"event": "view_item", "item_id": "22423", "quantity": 1} | AT]
+    playing = {"sw_visitor": "v1", "sw_user": "sim-7-42"}
+    told = twin("/shop/shopper?q=sim-", shop, playing)
+    assert told["person"]["name"] == "Simulated shopper sim-7-42"
+    assert [one["simulated"] for one in told["people"]] == [True]
+    page = get("/shop/shopper?q=sim-", shop, playing).body.decode()
+    assert page.count("Simulated</span>") == 2  # of the person, and in the list
+    assert "Simulated shopper" in get("/shop/", shop, playing).body.decode()
+    assert "imulated" not in get("/shop/shopper", shop).body.decode()
 
 
 def test_a_department_lists_nothing_twice() -> None:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from shelfwise.console import Console
-from shelfwise.domain import EVENT_CODES, PURCHASE, NotFound, NotTrained, PersonState, from_us
+from shelfwise.domain import EVENT_CODES, PURCHASE, SIMULATED_ID, NotFound, NotTrained, PersonState, from_us
 from shelfwise.features import unpack_state
 from shelfwise.serving import best_sellers, read_person
 from shelfwise.serving.http import (
@@ -29,6 +29,7 @@ from shelfwise.serving.http import (
 N_SCANNED = 8_000  # customers looked through for a list: some 50 ms
 N_LINES = 100
 _SHOWN = [EVENT_CODES[name] for name in ("view_item_list", "select_item", "search", "view_promotion")]
+_SIMULATED = b"u:" + SIMULATED_ID.encode()
 _EVENTS = {code: name for name, code in EVENT_CODES.items()}
 
 
@@ -88,7 +89,10 @@ class DoorApi:
         return _person(user_id, person, self._door.shelf.item_id) if len(person.lines) else None
 
     def people(self, text: str, *, limit: int) -> list[Mapping[str, Any]]:
-        begins = islice(self._door.state.scan(b"u:" + text.encode()), N_SCANNED)
+        wanted = text.startswith(SIMULATED_ID)
+        found_keys = self._door.state.scan(b"u:" + text.encode())
+        real = (pair for pair in found_keys if wanted or not pair[0].startswith(_SIMULATED))
+        begins = islice(real, N_SCANNED)
         longest = nlargest(limit, begins, key=lambda pair: len(pair[1]))  # without unpacking the others
         found = [_customer(key[2:].decode(), unpack_state(blob)) for key, blob in longest]
         return sorted(found, key=lambda one: -one["orders"])

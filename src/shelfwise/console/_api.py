@@ -36,5 +36,8 @@ class Api(Protocol):
         ...
 
     def people(self, text: str, *, limit: int) -> Sequence[Document]:
-        """Known customers whose id begins with ``text``: ``user_id, country, orders, last_seen_at``."""
+        """Known customers whose id begins with ``text``: ``user_id, country, orders, last_seen_at``.
+
+        Simulated ones only where the text asks for them.
+        """
         ...

@@ -12,7 +12,7 @@ from shelfwise.console._looks import country_name, money
 from shelfwise.console._shelves import SHELVES, Links, card_of, fill_shelf
 from shelfwise.console._shopper import Shopper, kept_cart
 from shelfwise.console._why import panel
-from shelfwise.domain import DAY_US, NotFound, from_us
+from shelfwise.domain import DAY_US, SIMULATED_ID, NotFound, from_us
 
 PAGE_SIZE = 24
 N_PEOPLE = 12
@@ -208,8 +208,9 @@ class Pages:
         known = self._api.person(shopper.user_id, None if shopper.user_id else shopper.visitor)
         lines = list((known or {}).get("lines") or ())
         return {
-            "name": f"Customer {shopper.user_id}" if shopper.user_id else "New visitor",
+            "name": _name(shopper),
             "user_id": shopper.user_id,
+            "simulated": shopper.simulated,
             "country": country_name((known or {}).get("country")),
             "first_seen_at": (known or {}).get("first_seen_at"),
             "n_lines": (known or {}).get("n_lines", 0),
@@ -234,8 +235,15 @@ class Pages:
         ]
 
 
+def _name(shopper: Shopper) -> str:
+    if shopper.user_id is None:
+        return "New visitor"
+    return f"Simulated shopper {shopper.user_id}" if shopper.simulated else f"Customer {shopper.user_id}"
+
+
 def _customer(person: Document) -> dict[str, Any]:
-    return {**person, "country": country_name(person.get("country"))}
+    simulated = person["user_id"].startswith(SIMULATED_ID)
+    return {**person, "country": country_name(person.get("country")), "simulated": simulated}
 
 
 PageMaker = Callable[[Ask], dict[str, Any]]

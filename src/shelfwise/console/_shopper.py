@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from shelfwise.domain import MAX_ID_BYTES
+from shelfwise.domain import MAX_ID_BYTES, SIMULATED_ID
 
 VISITOR, USER, CART, CONSENT = "sw_visitor", "sw_user", "sw_cart", "sw_consent"
 MAX_CART = 30  # lines; a cookie holds 4 kB
@@ -34,6 +34,11 @@ class Shopper:
         return {"user_id": self.user_id} if self.user_id else {"anonymous_id": self.visitor}
 
     @property
+    def simulated(self) -> bool:
+        """Nobody real: the simulation made them up."""
+        return self.user_id is not None and self.user_id.startswith(SIMULATED_ID)
+
+    @property
     def consent(self) -> dict[str, str]:
         """What queries and events say of consent; nothing where it was never refused."""
         return {} if self.tracked else {"consent": "denied"}
@@ -53,6 +58,7 @@ class Shopper:
         return {
             **self.identity,
             "known": self.user_id is not None,
+            "simulated": self.simulated,
             "tracked": self.tracked,
             "n_pieces": self.n_pieces,
         }
