@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 SHOP ?= demo-shop
+BENCH_PORT ?= 8099
 
 .PHONY: install demo test test-slow check bench format screenshots clean
 
@@ -51,9 +52,19 @@ format: install
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
 
+# Some two minutes. Shops are copies or new ones: what is measured writes. Figures that count: benchmarks/README.md.
 bench: install
-	@for name in next_basket top_n features; do $(BIN)/python -m benchmarks.$$name --help >/dev/null || exit 1; done
-	@cat benchmarks/README.md
+	$(BIN)/python -m benchmarks.features --events 100000
+	@scratch=$$(mktemp -d) && trap "rm -rf $$scratch" EXIT && set -e; \
+	echo "$(BIN)/python -m benchmarks.ingest --shop NEW --batch 100 --seconds 10"; \
+	$(BIN)/python -m benchmarks.ingest --shop $$scratch/new --batch 100 --seconds 10 --port $(BENCH_PORT); \
+	if [ -e $(SHOP)/shelfwise.toml ]; then \
+		cp -r $(SHOP) $$scratch/copy; \
+		echo "$(BIN)/python -m benchmarks.serving --shop COPY --connections 8 --seconds 10"; \
+		$(BIN)/python -m benchmarks.serving --shop $$scratch/copy --connections 8 --seconds 10 --port $(BENCH_PORT); \
+	else \
+		echo "$(SHOP) holds no shop: run 'make demo' once, then 'make bench' measures answers too (SHOP=DIR for another one)"; \
+	fi
 
 screenshots: install
 	$(BIN)/pytest -m browser tests/e2e

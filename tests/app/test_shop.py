@@ -200,6 +200,11 @@ class TestControl:
         with pytest.raises(NotFound):
             shop.remove_rule("no-first")
 
+    def test_a_rule_that_names_an_unknown_item_is_kept_with_a_warning(self, shop: Shop) -> None:
+        kept = shop.add_rule({"rule_id": "new", "kind": "pin", "items": ["br-1", "not here yet"]})
+        assert kept["warnings"] == ["no item 'not here yet' in the catalogue: nothing is shown for it"]
+        assert [rule["rule_id"] for rule in shop.rules()] == ["new"]
+
     def test_a_rule_that_makes_no_sense_names_its_field(self, shop: Shop) -> None:
         with pytest.raises(InvalidField, match="where"):
             shop.add_rule({"rule_id": "x", "kind": "boost", "where": "colour =", "factor": 2})

@@ -311,13 +311,18 @@ class Shop:
         return [body for _, body in self._documents("rules")]
 
     def add_rule(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a rule. Raises InvalidField for one that makes no sense, Conflict for an id that exists."""
+        """Add a rule; the rule as it is kept, with ``warnings`` where it names items that the catalogue does not know.
+
+        Raises InvalidField for one that makes no sense, Conflict for an id that exists.
+        """
         from shelfwise.reranking import parse_rule, rule_document
+        from shelfwise.serving.http import rule_warnings
 
         rule = parse_rule(document)
         body = rule_document(rule)
         self._put("rules", rule.rule_id, body)
-        return body
+        warnings = rule_warnings(self.readers.catalogue, rule)
+        return {**body, "warnings": warnings} if warnings else body
 
     def preview_rule(
         self, document: Mapping[str, Any], *, user_id: str | None = None, placement: str = "home"

@@ -15,6 +15,7 @@ from shelfwise.serving.http._problems import Problem
 from shelfwise.serving.http._recommend import answer, asker, query_of
 from shelfwise.serving.http._request import Request, Response
 from shelfwise.serving.http._routes import ROUTES
+from shelfwise.serving.http._rules import rule_warnings
 from shelfwise.serving.http._server import HttpServer, Patience
 
 __all__ = [
@@ -43,5 +44,6 @@ __all__ = [
     "make_key",
     "openapi_document",
     "query_of",
+    "rule_warnings",
     "rehearse",
 ]

@@ -14,6 +14,7 @@ from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._messages import Moved, RulePreview, RulePreviewIn
 from shelfwise.serving.http._recommend import asker, query_of, ready, told
 from shelfwise.serving.http._request import Request, Response, json_response
+from shelfwise.stores import Catalogue
 
 _RULE = Reader(dict[str, Any])
 _PREVIEW = Reader(RulePreviewIn)
@@ -75,11 +76,16 @@ async def preview_rule(door: Door, request: Request) -> Response:
 
 def _warned(door: Door, rule: Rule, body: dict[str, Any]) -> dict[str, Any]:
     """The rule as it was kept; with ``warnings`` where it names items that the catalogue does not know (yet)."""
-    named = rule.pinned if rule.kind in ("pin", "slot") else ()
-    held = door.catalogue.get_many(named) if named else []
-    unknown = [item for item, one in zip(named, held, strict=True) if one is None or one.retired]
-    warnings = [f"no item {item!r} in the catalogue: nothing is shown for it" for item in unknown]
+    warnings = rule_warnings(door.catalogue, rule)
     return {**body, "warnings": warnings} if warnings else body
+
+
+def rule_warnings(catalogue: Catalogue, rule: Rule) -> list[str]:
+    """A sentence for each item that a rule names and the catalogue does not know."""
+    named = rule.pinned if rule.kind in ("pin", "slot") else ()
+    held = catalogue.get_many(named) if named else []
+    unknown = [item for item, one in zip(named, held, strict=True) if one is None or one.retired]
+    return [f"no item {item!r} in the catalogue: nothing is shown for it" for item in unknown]
 
 
 def _difference(seen: Preview, before: Any, after: Any, *, ids: tuple[str, ...]) -> RulePreview:
