@@ -44,6 +44,29 @@ def test_the_kernel_gives_the_margins_of_xgboost(tmp_path: Path, objective: str,
     assert np.abs(ours - theirs).max() < 1e-5
 
 
+def test_columns_that_never_vary_are_left_out_of_the_fit_and_kept_in_the_answer(tmp_path: Path) -> None:
+    x, label, query = planted(np.random.default_rng(0))
+    dull = np.column_stack([np.full(len(x), np.nan), np.ones(len(x)), x]).astype(np.float32)
+    needs = ("never_known", "always_one", *NEEDS)
+    settings = {"min_child_weight": 1, "feature_share": 1.0, "row_share": 1.0}
+    bright = fit_ranker("gradient_boosting", x, label, query, needs=NEEDS, settings=settings)
+    fit_ranker("gradient_boosting", dull, label, query, needs=needs, settings=settings).save(tmp_path)
+    ranker = load_ranker("gradient_boosting", tmp_path)
+    dull[:, :2] = 7.0
+    assert ranker.score(dull) == pytest.approx(bright.ranker(tmp_path / "bright").score(x), abs=1e-6)
+    parts = ranker.explain(dull)
+    assert parts.shape == (len(x), len(needs) + 1)
+    assert not parts[:, :2].any()
+
+
+def test_where_nothing_varies_all_rows_score_the_same(tmp_path: Path) -> None:
+    x, label, query = planted(np.random.default_rng(0))
+    fit_ranker("gradient_boosting", np.ones_like(x), label, query, needs=NEEDS, settings={}).save(tmp_path)
+    score = load_ranker("gradient_boosting", tmp_path).score(x)
+    assert np.isfinite(score).all()
+    assert np.ptp(score) == 0
+
+
 def test_a_row_scores_the_same_alone_and_in_company(tmp_path: Path) -> None:
     x, label, query = planted(np.random.default_rng(0))
     fit_ranker("gradient_boosting", x, label, query, needs=NEEDS, settings={"n_trees": 10}).save(tmp_path)

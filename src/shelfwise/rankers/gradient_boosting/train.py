@@ -15,6 +15,8 @@ from shelfwise.domain import InvalidInput
 from shelfwise.rankers.gradient_boosting.serve import Forest, GradientBoosting, load
 from shelfwise.rankers.gradient_boosting.settings import GradientBoostingSettings
 
+UNKNOWN = np.float32(-1e30)  # below every value: a matrix without holes fits in two thirds of the time
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedTrees:
@@ -68,18 +70,39 @@ def fit(
     """
     if np.any(np.diff(query) < 0):
         raise InvalidInput("query is not rising; expected the rows of a query side by side")
-    ranking = settings.objective == "rank:ndcg"
+    telling = varying(features)
+    told = features[:, telling]
+    told[np.isnan(told)] = UNKNOWN
     rows = xgb.QuantileDMatrix(
-        features,
+        told,
         label,
         weight=weight,
-        qid=query if ranking else None,
-        missing=np.nan,
+        qid=query if settings.objective == "rank:ndcg" else None,
         max_bin=settings.max_bins,
         nthread=n_threads or None,
     )
     booster = xgb.train(_parameters(settings, n_threads), rows, settings.n_trees)
-    return FittedTrees(booster, needs, settings)
+    return FittedTrees(widened(booster, telling, len(needs)), needs, settings)
+
+
+def varying(features: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Columns in which not all rows are the same, NaN being a value like others; the first where none varies."""
+    first = features[:1]
+    same = (features == first) | (np.isnan(features) & np.isnan(first))
+    found = np.flatnonzero(~same.all(axis=0))
+    return found if len(found) else np.zeros(1, np.intp)
+
+
+def widened(booster: xgb.Booster, columns: NDArray[np.intp], n_features: int) -> xgb.Booster:
+    """The same trees over all columns, of which they look at ``columns``; NaN goes left, where ``UNKNOWN`` went."""
+    model = json.loads(booster.save_raw("json").decode())
+    learner = model["learner"]
+    learner["learner_model_param"]["num_feature"] = str(n_features)
+    for tree in learner["gradient_booster"]["model"]["trees"]:
+        tree["tree_param"]["num_feature"] = str(n_features)
+        tree["split_indices"] = columns[tree["split_indices"]].tolist()
+        tree["default_left"] = [1] * len(tree["default_left"])
+    return xgb.Booster(model_file=bytearray(json.dumps(model).encode()))
 
 
 def forest_of(booster: xgb.Booster, *, n_features: int) -> Forest:
