@@ -2,6 +2,7 @@
 
 from shelfwise.simulation._checks import Audit, Check
 from shelfwise.simulation._items import ItemTruth
+from shelfwise.simulation._lifetime import Lifetime
 from shelfwise.simulation._mess import FAULTS, Arrivals, MessSettings, Queue, arrivals
 from shelfwise.simulation._realism import BAR, Compared, compared, month_distance, worst
 from shelfwise.simulation._report import DATA_CREDIT, Report, Years, render_report
@@ -30,6 +31,7 @@ from shelfwise.simulation._statistics import (
 )
 from shelfwise.simulation._tally import ByPosition, Funnel, Tally, Visits
 from shelfwise.simulation._traffic import COUNTRIES, DEVICES, DTYPES, INTENTS, LISTS, Traffic, in_time_order
+from shelfwise.simulation._truth import Chances, Occasion, Policy, Truth
 from shelfwise.simulation._world import World
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "BAR",
     "ByPosition",
     "Change",
+    "Chances",
     "Check",
     "chosen",
     "Compared",
@@ -57,12 +60,15 @@ __all__ = [
     "in_time_order",
     "INTENTS",
     "ItemTruth",
+    "Lifetime",
     "LISTS",
     "MessSettings",
     "month_distance",
     "month_share",
+    "Occasion",
     "order_intervals",
     "parse_scenario",
+    "Policy",
     "Purchases",
     "Queue",
     "render_report",
@@ -79,6 +85,7 @@ __all__ = [
     "Tally",
     "total_variation",
     "Traffic",
+    "Truth",
     "Visit",
     "Visits",
     "World",

@@ -18,9 +18,10 @@ def day_factors(settings: WorldSettings, days: Sequence[int]) -> NDArray[np.floa
     return np.array([_usual(settings, day) * holiday_lift(settings.holidays, day) for day in days])
 
 
-def holiday_lifts(settings: WorldSettings, days: Sequence[int]) -> NDArray[np.float64]:
-    """``(D,)`` what holidays alone do."""
-    return np.array([holiday_lift(settings.holidays, day) for day in days])
+def gift_odds(settings: WorldSettings, days: Sequence[int]) -> NDArray[np.float64]:
+    """``(D,)`` odds of a gift visit relative to a usual day: higher as holidays that lift visits come near."""
+    lifts = np.array([holiday_lift(settings.holidays, day) for day in days])
+    return np.asarray(1.0 + settings.gift_lift * np.maximum(lifts - 1.0, 0.0))
 
 
 def holiday_lift(holidays: Sequence[Holiday], day: int) -> float:

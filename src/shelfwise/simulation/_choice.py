@@ -254,3 +254,74 @@ def responded(
     outcome = np.zeros(len(items), np.int8)
     chosen = drawn(rules, key, items, shown, click, weight, outcome)
     return outcome, chosen, uniform(key, _PAYS) < rules.checkout_rates[person.wholesale, intent]
+
+
+@nb.njit(cache=True)
+def tallied(
+    ground: Ground,
+    week: Week,
+    number: int,
+    at_us: int,
+    intent: int,
+    category: int,
+    target: int,
+    seeds: NDArray[np.int32],
+    items: NDArray[np.int32],
+    shown: int,
+    draws: int,
+) -> NDArray[np.int64]:
+    """``(4, K)`` how often a position was examined, clicked, carted, bought: ``responded``, so many times."""
+    rules, person = ground.rules, person_of(ground, number, at_us)
+    own = stream(ground.seed, REACTION, number)
+    click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
+    outcome, count = np.zeros(len(items), np.int8), np.zeros((4, len(items)), np.int64)
+    for draw in range(draws):
+        key = fold(own, draw)
+        chosen = drawn(rules, key, items, shown, click, weight, outcome)
+        for k in range(len(items)):
+            count[0, k] += outcome[k] >= 1
+            count[1, k] += outcome[k] == 2
+        if chosen >= 0:
+            count[2, chosen] += 1
+            count[3, chosen] += uniform(key, _PAYS) < rules.checkout_rates[person.wholesale, intent]
+    return count
+
+
+@nb.njit(cache=True)
+def chances(
+    ground: Ground,
+    week: Week,
+    number: int,
+    at_us: int,
+    intent: int,
+    category: int,
+    target: int,
+    seeds: NDArray[np.int32],
+    items: NDArray[np.int32],
+    shown: int,
+) -> NDArray[np.float64]:
+    """``(4, K)`` exact chances that a position is examined, clicked, carted, bought."""
+    rules, person = ground.rules, person_of(ground, number, at_us)
+    click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
+    out = np.empty((4, len(items)))
+    out[:3] = exact(rules, shown, click, weight)
+    out[3] = out[2] * rules.checkout_rates[person.wholesale, intent]
+    return out
+
+
+@nb.njit(cache=True)
+def gains(
+    ground: Ground,
+    week: Week,
+    number: int,
+    at_us: int,
+    intent: int,
+    category: int,
+    target: int,
+    seeds: NDArray[np.int32],
+    items: NDArray[np.int32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(N,)`` click chance of items once examined, and the chance that one is bought if it alone is clicked."""
+    rules, person = ground.rules, person_of(ground, number, at_us)
+    click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
+    return click, weight / (1.0 + weight) * rules.checkout_rates[person.wholesale, intent]

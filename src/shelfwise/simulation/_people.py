@@ -120,7 +120,7 @@ def person_of(ground: Ground, number: int, at_us: int) -> Person:
         staples[n] = _staple(ground, favourites, number, n, at_us)
     return Person(
         number,
-        1 if uniform(key, _WHOLESALE) < rules.wholesale_share else 0,
+        is_wholesale(ground, number),
         rules.price_elasticity * math.exp(rules.elasticity_sigma * normal(key, _ELASTICITY)),
         rules.basket_between_sigma * normal(key, _BASKET),
         _taste(ground, taste_key, favourites),
@@ -179,6 +179,12 @@ def brand_gain(ground: Ground, number: int, brand: int) -> float:
     if ground.rules.brand_weight == 0.0:
         return 0.0
     return ground.rules.brand_weight * normal(stream(ground.seed, BRAND, number), brand)
+
+
+@nb.njit(cache=True)
+def is_wholesale(ground: Ground, number: int) -> int:
+    """1 if they buy for their own shop, else 0."""
+    return 1 if uniform(stream(ground.seed, PERSON, number), _WHOLESALE) < ground.rules.wholesale_share else 0
 
 
 @nb.njit(cache=True)

@@ -14,7 +14,7 @@ import numpy as np
 Key = np.uint64
 
 # Streams: what is drawn. Append only, or worlds change.
-PERSON, TASTE, DRIFTED, VISITS, SESSION, BRAND, REACTION, STAPLE = range(1, 9)
+PERSON, TASTE, DRIFTED, VISITS, SESSION, BRAND, REACTION, STAPLE, LIFETIME = range(1, 10)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -109,3 +109,9 @@ def place(chance: float, cumulative: np.ndarray, start: int, end: int) -> int:
         else:
             start = middle + 1
     return start
+
+
+@nb.njit(cache=True)
+def chance_of(seed: int, name: int, number: int) -> float:
+    """The first uniform of a stream, for callers outside compiled code, which keys do not survive."""
+    return uniform(stream(seed, name, number), 0)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, HOUR_US
-from shelfwise.simulation._calendar import day_factors, holiday_lifts
+from shelfwise.simulation._calendar import day_factors, gift_odds
 from shelfwise.simulation._people import Rhythm
 from shelfwise.simulation._random import VISITS, fold, place, poisson, stream, uniform
 from shelfwise.simulation._settings import WorldSettings
-from shelfwise.simulation._visits import DAY_BITS, VISIT_BITS, VISIT_LIMIT
+from shelfwise.simulation._visits import VISIT_LIMIT, session_of
 
 
 class Schedule(NamedTuple):
@@ -41,8 +41,7 @@ def visits_on(settings: WorldSettings, seed: int, shoppers: range, rhythm: Rhyth
     )
     order = np.lexsort((session, start))
     session, start = session[order], start[order]
-    odds = 1.0 + settings.gift_lift * np.maximum(holiday_lifts(settings, days) - 1.0, 0.0)
-    return Schedule(session, start, odds[start // DAY_US - days.start])
+    return Schedule(session, start, gift_odds(settings, days)[start // DAY_US - days.start])
 
 
 @nb.njit(cache=True)
@@ -72,7 +71,7 @@ def _visits(
                 session = np.concatenate((session, np.empty_like(session)))
                 start = np.concatenate((start, np.empty_like(start)))
             for v in range(count):
-                session[n] = ((first_shopper + row) << (DAY_BITS + VISIT_BITS)) | (day << VISIT_BITS) | v
+                session[n] = session_of(first_shopper + row, day, v)
                 hour = place(uniform(key, 1 + 2 * v), hours, 0, len(hours))
                 start[n] = day * DAY_US + int((hour + uniform(key, 2 + 2 * v)) * HOUR_US)
                 n += 1

@@ -35,8 +35,8 @@ class WorldSettings(Settings):
     """How shoppers of a simulated shop come, look, choose and leave.
 
     Shares and rates are fractions. A ``logit`` or ``gain`` is in log-odds: +0.7 doubles the odds. Values without a
-    source are set so that the shop's funnel comes out near the published one: about 2 to 3 % of visits order, and
-    about 70 % of filled carts are left (Baymard Institute, mean of 50 studies, 70.2 %).
+    source are set so that the shop's funnel comes out near the published ones: 2 to 4 % of visits order, about 10 %
+    fill a cart, and about 70 % of filled carts are left (Baymard Institute, mean of 50 studies: 70.2 %).
     """
 
     # --- who comes, and how often
@@ -93,7 +93,7 @@ class WorldSettings(Settings):
     """Visits that are signed in from the start. Whoever checks out is signed in from then on."""
 
     # --- what they like
-    taste_weight: float = Field(1.0, ge=0.0, le=5.0)
+    taste_weight: float = Field(0.8, ge=0.0, le=5.0)
     """Spread of an item's appeal over shoppers, log-odds a standard deviation. 0: all like the same."""
 
     taste_noise: float = Field(0.5, ge=0.0, le=1.0)
@@ -116,7 +116,7 @@ class WorldSettings(Settings):
     """Shoppers who buy for their own shop: other intents, baskets and quantities."""
 
     # --- what a visit is for
-    intent_shares: tuple[float, float, float, float] = (0.62, 0.22, 0.11, 0.05)
+    intent_shares: tuple[float, float, float, float] = (0.74, 0.16, 0.06, 0.04)
     """Visits that browse, have a list of needs, want their regular items again, look for a gift."""
 
     wholesale_intent_shares: tuple[float, float, float, float] = (0.2, 0.6, 0.2, 0.0)
@@ -203,22 +203,22 @@ class WorldSettings(Settings):
     """Chance that the first position of a list is looked at, by place in LISTS; further ones are in proportion."""
 
     # --- what they do
-    click_logit: float = Field(-1.9, ge=-10.0, le=10.0)
-    """Click on an item of no particular appeal, once looked at (0.13)."""
+    click_logit: float = Field(-3.0, ge=-10.0, le=10.0)
+    """Click on an item of no particular appeal, once looked at (0.05)."""
 
-    cart_logits: tuple[float, float, float, float] = (-2.6, -1.2, -0.8, -1.6)
+    cart_logits: tuple[float, float, float, float] = (-6.3, -5.1, -3.7, -5.5)
     """Weight of a clicked item of no particular appeal against none of them (weight 1), by intent."""
 
-    wholesale_cart_gain: float = Field(1.5, ge=-10.0, le=10.0)
+    wholesale_cart_gain: float = Field(4.0, ge=-10.0, le=10.0)
     """Added to it for wholesale shoppers."""
 
     match_gain: float = Field(0.8, ge=-5.0, le=5.0)
     """Appeal added to items of the category looked for."""
 
-    target_gain: float = Field(3.0, ge=0.0, le=10.0)
+    target_gain: float = Field(2.0, ge=0.0, le=10.0)
     """Appeal added to the very item looked for."""
 
-    staple_gain: float = Field(1.5, ge=0.0, le=10.0)
+    staple_gain: float = Field(1.0, ge=0.0, le=10.0)
     """Appeal added to the shopper's regular items, always."""
 
     complement_gain: float = Field(1.2, ge=-5.0, le=5.0)
@@ -230,7 +230,7 @@ class WorldSettings(Settings):
     repeat_gain: float = Field(-4.0, ge=-10.0, le=5.0)
     """Appeal added to what lies in the cart already, or was just looked at."""
 
-    checkout_rates: tuple[float, float, float, float] = (0.2, 0.4, 0.55, 0.35)
+    checkout_rates: tuple[float, float, float, float] = (0.12, 0.3, 0.42, 0.25)
     """Filled carts that are paid for, by intent."""
 
     wholesale_checkout_rate: float = Field(0.8, ge=0.0, le=1.0)

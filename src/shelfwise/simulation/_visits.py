@@ -8,10 +8,11 @@ the open loop. What a visitor thinks of the items is settled as the visit begins
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from shelfwise.domain import EVENT_CODES, MAX_LINES
@@ -58,7 +59,6 @@ class Plan(NamedTuple):
     """What is settled as a visit begins."""
 
     session: int
-    key: np.uint64
     start_us: int
     device: int
     country: int
@@ -107,6 +107,17 @@ def new_state(n_lines: int, tells: int = ALL_EVENTS) -> State:
     )
 
 
+@register_jitable
+def session_of(shopper: Any, day: Any, visit: Any) -> Any:
+    """The number of a visit: of a shopper, on a day since 1970, the n-th of it. Columns as well as numbers."""
+    return (shopper << (DAY_BITS + VISIT_BITS)) | (day << VISIT_BITS) | visit
+
+
+def day_of_session(session: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Days since 1970 of visits."""
+    return np.asarray(session >> VISIT_BITS & ((1 << DAY_BITS) - 1))
+
+
 @nb.njit(cache=True)
 def begin(ground: Ground, state: State, session: int, start_us: int, gift_odds: float) -> Plan:
     """Settles a visit and clears the state, but for the lines."""
@@ -123,7 +134,6 @@ def begin(ground: Ground, state: State, session: int, start_us: int, gift_odds: 
     pays = uniform(key, _CHECKOUT) < rules.checkout_rates[person.wholesale, intent]
     return Plan(
         session,
-        key,
         start_us,
         device,
         country_of(ground, number),
@@ -132,6 +142,12 @@ def begin(ground: Ground, state: State, session: int, start_us: int, gift_odds: 
         pays,
         person,
     )
+
+
+@nb.njit(cache=True)
+def _key(ground: Ground, visit: Plan) -> np.uint64:
+    """Worked out anew where it is needed: a 64 bit key would not survive the way through Python."""
+    return stream(ground.seed, SESSION, visit.session)
 
 
 @nb.njit(cache=True)
@@ -164,7 +180,7 @@ def _n_needs(ground: Ground, person: Person, key: np.uint64, intent: int) -> int
 @nb.njit(cache=True)
 def need_of(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> Need:
     """What the visit looks for next: a regular item, a complement of the last one, or something of a category."""
-    rules, key = ground.rules, fold(visit.key, _NEED + n)
+    rules, key = ground.rules, fold(_key(ground, visit), _NEED + n)
     target = -1
     if rules.staples > 0 and uniform(key, 0) < rules.staple_rates[visit.intent]:
         target = visit.person.staples[place(uniform(key, 1), rules.staple_weights, 0, rules.staples)]
@@ -186,9 +202,9 @@ def need_of(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> Ne
 @nb.njit(cache=True)
 def meet(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> bool:
     """Goes after a need in the shop's own pages; True if something went into the cart."""
-    need, key = need_of(ground, week, state, visit, n), fold(visit.key, _NEED + n)
+    need, key = need_of(ground, week, state, visit, n), fold(_key(ground, visit), _NEED + n)
     if need.list == SEARCH_LIST:
-        _tell(state, visit, _SEARCH, need.list, need.category)
+        _tell(ground, state, visit, _SEARCH, need.list, need.category)
     size = _draw_list(ground, week, state, visit, key, need)
     items = state.listed[:size]
     return react(ground, week, state, visit, key, items, need, state.seeds[: state.number[N_SEEDS]], -1) >= 0
@@ -274,7 +290,9 @@ def offered(
     answer: int,
 ) -> int:
     """The visitor meets the slate of an answer; as ``react``."""
-    return react(ground, week, state, visit, fold(visit.key, _ASK + ask), items, need, seeds, answer)
+    return react(
+        ground, week, state, visit, fold(_key(ground, visit), _ASK + ask), items, need, seeds, answer
+    )
 
 
 @nb.njit(cache=True)
@@ -310,7 +328,7 @@ def check_out(ground: Ground, state: State, visit: Plan) -> None:
     """Pays for the cart, or leaves it."""
     if state.number[N_CART] == 0:
         return
-    if not visit.pays and uniform(visit.key, _BEGINS) >= ground.rules.begin_rate:
+    if not visit.pays and uniform(_key(ground, visit), _BEGINS) >= ground.rules.begin_rate:
         return
     _tell_cart(ground, state, visit, _VIEW_CART, -1)
     state.number[KNOWN] = 1
@@ -320,12 +338,12 @@ def check_out(ground: Ground, state: State, visit: Plan) -> None:
 
 
 @nb.njit(cache=True)
-def _next_event(state: State, visit: Plan, pace_us: float) -> int:
+def _next_event(ground: Ground, state: State, visit: Plan, pace_us: float) -> int:
     """The event's number; time goes on."""
     n = state.number
     index = min(n[N_EVENTS], EVENT_LIMIT)
     if index > 0:
-        n[NOW] += 1 + int(pace_us * exponential(visit.key, _PACE + index))
+        n[NOW] += 1 + int(pace_us * exponential(_key(ground, visit), _PACE + index))
     n[N_EVENTS] = index + 1
     return (visit.session << EVENT_BITS) | index
 
@@ -336,9 +354,9 @@ def _told(state: State, event: int) -> bool:
 
 
 @nb.njit(cache=True)
-def _tell(state: State, visit: Plan, event: int, shown: int, query: int) -> None:
+def _tell(ground: Ground, state: State, visit: Plan, event: int, shown: int, query: int) -> None:
     """An event without items."""
-    event_no = _next_event(state, visit, 0.0)
+    event_no = _next_event(ground, state, visit, 0.0)
     if _told(state, event):
         _write(state, visit, event, event_no, 0, -1, 0, -1, -1, shown, query, -1, -1)
 
@@ -357,7 +375,7 @@ def _tell_item(
     answer: int,
 ) -> None:
     """An event of one item."""
-    event_no = _next_event(state, visit, ground.rules.pace_us)
+    event_no = _next_event(ground, state, visit, ground.rules.pace_us)
     if _told(state, event):
         price = ground.items[item].price_minor
         _write(state, visit, event, event_no, 0, item, quantity, price, index, shown, query, -1, answer)
@@ -367,7 +385,7 @@ def _tell_item(
 def _tell_list(
     ground: Ground, state: State, visit: Plan, items: NDArray[np.int32], shown: int, query: int, answer: int
 ) -> None:
-    event_no = _next_event(state, visit, ground.rules.pace_us)
+    event_no = _next_event(ground, state, visit, ground.rules.pace_us)
     if _told(state, _LIST):
         for k in range(len(items)):
             price = ground.items[items[k]].price_minor
@@ -377,7 +395,7 @@ def _tell_list(
 @nb.njit(cache=True)
 def _tell_cart(ground: Ground, state: State, visit: Plan, event: int, order: int) -> None:
     """An event of all that lies in the cart."""
-    event_no = _next_event(state, visit, ground.rules.pace_us)
+    event_no = _next_event(ground, state, visit, ground.rules.pace_us)
     if not _told(state, event):
         return
     for row in range(state.number[N_CART]):
