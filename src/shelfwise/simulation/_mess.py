@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -124,6 +126,9 @@ class Queue:
         """Send a batch, which follows those before it in time; what arrives until its last instant."""
         made = joined([*([self._waiting] if self._waiting is not None else []), *self._messed(batch)])
         due = made.arrived_us <= batch.at_us[-1]  # what follows happens, and so arrives, no sooner
+        if due.all():
+            self._waiting = None
+            return _in_order(made)
         self._waiting = made.take(np.flatnonzero(~due))
         return _in_order(made.take(np.flatnonzero(due)))
 
@@ -142,19 +147,21 @@ class Queue:
 
 def messed(traffic: Traffic, settings: MessSettings, *, seed: int, n_items: int = 0) -> Arrivals:
     """One batch with its robots, losses, faults, delays and second sendings; in no order."""
-    made = _sent(traffic, settings, seed)
+    parts = [_sent(traffic, settings, seed)]
     if settings.robot_rate > 0:
-        made = joined([made, _robots(traffic, settings, seed, n_items)])
+        parts += _robots(traffic, settings, seed, n_items)
+    made = joined(parts)
     if settings.broken_event is not None:
         made = made.take(np.flatnonzero(~_lost(made.traffic, settings, seed)))
     made = _delayed(made, settings, seed)
-    if settings.duplicate_rate > 0:
-        made = joined([made, _again(made, settings, seed)])
-    return made
+    again = _again(made, settings, seed) if settings.duplicate_rate > 0 else []
+    return joined([made, *again])
 
 
 def joined(parts: list[Arrivals]) -> Arrivals:
     """All rows, one part after another."""
+    if len(parts) == 1:
+        return parts[0]
     columns = {
         one.name: np.concatenate([getattr(part, one.name) for part in parts])
         for one in fields(Arrivals)
@@ -164,29 +171,33 @@ def joined(parts: list[Arrivals]) -> Arrivals:
 
 
 def _in_order(made: Arrivals) -> Arrivals:
+    if (made.arrived_us[1:] >= made.arrived_us[:-1]).all():
+        return made
     return made.take(np.argsort(made.arrived_us, kind="stable"))
 
 
 def _sent(traffic: Traffic, settings: MessSettings, seed: int) -> Arrivals:
     """What people's browsers send, some of it wrong."""
-    size = len(traffic.at_us)
+    size = len(traffic)
+    fault = _faults(traffic, settings, seed) if settings.bad_rate > 0 else np.zeros(size, np.int8)
+    nobody, honest = np.full(size, -1, np.int32), np.zeros(size, np.bool_)
+    return Arrivals(traffic, traffic.at_us, fault, nobody, honest)
+
+
+def _faults(traffic: Traffic, settings: MessSettings, seed: int) -> NDArray[np.int8]:
     bad = uniform(seed, "bad", traffic.event_no) < settings.bad_rate
     kinds = np.where(traffic.item < 0, _OF_ANY_EVENT, len(FAULTS) - 1)
     kind = 1 + (uniform(seed, "fault", traffic.event_no) * kinds).astype(np.int8)
-    return Arrivals(
-        traffic=traffic,
-        arrived_us=traffic.at_us,
-        fault=np.where(bad, kind, 0).astype(np.int8),
-        robot=np.full(size, -1, np.int32),
-        honest=np.zeros(size, np.bool_),
-    )
+    return np.where(bad, kind, np.int8(0))
 
 
-def _robots(traffic: Traffic, settings: MessSettings, seed: int, n_items: int) -> Arrivals:
+def _robots(traffic: Traffic, settings: MessSettings, seed: int, n_items: int) -> list[Arrivals]:
     """Bursts of page views, each set off by the event of a shopper, so that robots follow the shop's hours."""
     pages = settings.robot_pages
-    first = traffic.line == 0
-    begins = np.flatnonzero(first & (uniform(seed, "robot", traffic.event_no) < settings.robot_rate / pages))
+    draw = uniform(seed, "robot", traffic.event_no)
+    begins = np.flatnonzero((traffic.line == 0) & (draw < settings.robot_rate / pages))
+    if not len(begins):
+        return []
     cause = np.repeat(begins, pages)
     page = np.tile(np.arange(pages), len(begins))
     number = (uniform(seed, "which robot", traffic.event_no[begins]) * settings.n_robots).astype(np.int32)
@@ -199,13 +210,8 @@ def _robots(traffic: Traffic, settings: MessSettings, seed: int, n_items: int) -
     else:
         item = (draw * n_items).astype(np.int32)
     honest = uniform(seed, "honest", np.arange(settings.n_robots)) < settings.robot_honesty
-    return Arrivals(
-        traffic=_views(traffic.take(cause), event_no, page, item),
-        arrived_us=traffic.at_us[cause] + (page * _ROBOT_S * SECOND_US).astype(np.int64),
-        fault=np.zeros(len(cause), np.int8),
-        robot=robot,
-        honest=honest[robot],
-    )
+    views = _views(traffic.take(cause), event_no, page, item)
+    return [Arrivals(views, views.at_us, np.zeros(len(cause), np.int8), robot, honest[robot])]
 
 
 def _views(
@@ -235,42 +241,68 @@ def _lost(traffic: Traffic, settings: MessSettings, seed: int) -> NDArray[np.boo
 
 
 def _delayed(made: Arrivals, settings: MessSettings, seed: int) -> Arrivals:
-    number = made.traffic.event_no
-    wait_us = uniform(seed, "jitter", number) * settings.jitter_s * SECOND_US
+    number, arrived_us = made.traffic.event_no, made.arrived_us
+    if settings.jitter_s > 0:
+        wait_s = uniform(seed, "jitter", number) * settings.jitter_s
+        arrived_us = arrived_us + (wait_s * SECOND_US).astype(np.int64)
     if settings.late_rate > 0:
         late = uniform(seed, "late", number) < settings.late_rate
         hours = -np.log1p(-uniform(seed, "how late", number)) * settings.late_hours
-        wait_us += np.where(late, np.minimum(hours * HOUR_US, _LATEST_US), 0.0)
-    return replace(made, arrived_us=made.arrived_us + wait_us.astype(np.int64))
+        wait_us = np.where(late, np.minimum(hours * HOUR_US, _LATEST_US), 0.0)
+        arrived_us = arrived_us + wait_us.astype(np.int64)
+    return replace(made, arrived_us=arrived_us)
 
 
-def _again(made: Arrivals, settings: MessSettings, seed: int) -> Arrivals:
+def _again(made: Arrivals, settings: MessSettings, seed: int) -> list[Arrivals]:
     """Second sendings: of the same body, seconds to minutes after the first."""
     number = made.traffic.event_no
     twice = np.flatnonzero(uniform(seed, "twice", number) < settings.duplicate_rate)
+    if not len(twice):
+        return []
     again = made.take(twice)
     pause_us = (1.0 + 299.0 * uniform(seed, "pause", number[twice])) * SECOND_US
-    return replace(again, arrived_us=again.arrived_us + pause_us.astype(np.int64))
+    return [replace(again, arrived_us=again.arrived_us + pause_us.astype(np.int64))]
 
 
-def uniform(seed: int, stream: str, key: NDArray[Any]) -> NDArray[np.float64]:
+def uniform(seed: int, stream: str, key: NDArray[np.int64]) -> NDArray[np.float64]:
     """A draw in [0, 1) for each key, the same for the same seed, stream and key.
 
     Source:
         Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014 (SplitMix64).
     """
-    salt = int.from_bytes(blake2b(f"{seed}\x1f{stream}".encode(), digest_size=8).digest(), "little")
-    bits = _mix(_mix(key.astype(np.uint64)) + np.uint64(salt)) >> np.uint64(11)
-    return bits.astype(np.float64) * 2.0**-53
+    return _draws(key, _salt(seed, stream))
 
 
 def mixed(key: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.int64]:
     """A number of its own for each part of a key; negative, so that no key is one."""
-    bits = _mix(_mix(key.astype(np.uint64)) + part.astype(np.uint64)) >> np.uint64(1)
-    return -1 - bits.astype(np.int64)
+    return _parts(key, part)
 
 
-def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+@lru_cache(maxsize=1_000)
+def _salt(seed: int, stream: str) -> np.uint64:
+    told = f"{seed}\x1f{stream}".encode()
+    return np.uint64(int.from_bytes(blake2b(told, digest_size=8).digest(), "little"))
+
+
+@njit(cache=True)
+def _draws(key: NDArray[np.int64], salt: np.uint64) -> NDArray[np.float64]:
+    drawn = np.empty(len(key), np.float64)
+    for n in range(len(key)):
+        drawn[n] = (_mix(_mix(np.uint64(key[n])) + salt) >> np.uint64(11)) * 2.0**-53
+    return drawn
+
+
+@njit(cache=True)
+def _parts(key: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.int64]:
+    made = np.empty(len(key), np.int64)
+    for n in range(len(key)):
+        bits = _mix(_mix(np.uint64(key[n])) + np.uint64(part[n])) >> np.uint64(1)
+        made[n] = -1 - np.int64(bits)
+    return made
+
+
+@njit(cache=True)
+def _mix(x: np.uint64) -> np.uint64:
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

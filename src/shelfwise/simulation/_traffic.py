@@ -87,6 +87,8 @@ class Traffic:
     @classmethod
     def joined(cls, parts: Sequence[Traffic]) -> Traffic:
         """One after the other."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             **{
                 name: np.concatenate([np.empty(0, dtype), *(getattr(part, name) for part in parts)])
