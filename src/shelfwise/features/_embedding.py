@@ -25,7 +25,7 @@ def fit_vectors(graph: ItemGraph, width: int = WIDTH) -> NDArray[np.float32]:
     basis = np.random.default_rng(_SEED).standard_normal((n, min(width_held + _SPARE, n)))
     scale = _scale(graph)
     for _ in range(_ITERATIONS):
-        basis, _ = np.linalg.qr(_spread(graph, scale, basis) + basis)  # shifted: eigenvalues lie in [0, 2]
+        basis = _orthonormal(_spread(graph, scale, basis) + basis)  # shifted: eigenvalues lie in [0, 2]
     small = basis.T @ _spread(graph, scale, basis)
     value, axis = np.linalg.eigh((small + small.T) / 2)
     order = np.argsort(-value)[:width_held]
@@ -34,6 +34,12 @@ def fit_vectors(graph: ItemGraph, width: int = WIDTH) -> NDArray[np.float32]:
     vectors[scale == 0.0] = 0.0
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(length > 0, length, 1.0)).astype(np.float32)
+
+
+def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An orthonormal basis of the space of tall columns, by their Gram matrix: much less work than QR."""
+    value, axis = np.linalg.eigh(columns.T @ columns)
+    return np.asarray(columns @ (axis / np.sqrt(np.maximum(value, 1e-300))))
 
 
 def _scale(graph: ItemGraph) -> NDArray[np.float64]:
