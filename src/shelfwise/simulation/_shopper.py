@@ -15,7 +15,7 @@ from shelfwise.simulation._choice import responded
 from shelfwise.simulation._ground import MAX_POSITIONS, Week
 from shelfwise.simulation._people import Person, person_of
 from shelfwise.simulation._traffic import Traffic
-from shelfwise.simulation._visits import Need, Plan, State
+from shelfwise.simulation._visits import LINES, Need, Plan, State
 
 if TYPE_CHECKING:
     from shelfwise.simulation._world import World
@@ -126,7 +126,7 @@ class Visit:
         self._world, self._week = world, week
         self._state = visits.new_state(_ROOM)
         self._plan: Plan = visits.begin(world.ground, self._state, session, start_us, gift_odds)
-        self._sent: list[Traffic] = []
+        self._sent: list[NDArray[np.void]] = []
         self._ask: Ask | None = None
         self._asked = 0
         self._met = False  # the need looked for is met by a slate
@@ -157,7 +157,7 @@ class Visit:
                 yield self._place(visits.PRODUCT, wanted, at_hand)
                 self._met &= carted  # a need looked for in vain is over, met or not
         if state.number[visits.N_CART]:
-            yield self._place(visits.CART_PAGE, Need(visits.NONE, -1, -1), NO_ROWS)
+            yield self._place(visits.CART_PAGE, Need(visits.CART_PAGE, -1, -1), NO_ROWS)
         self._ask = None
         visits.check_out(ground, state, self._plan)
         self._keep()
@@ -189,7 +189,11 @@ class Visit:
 
     def drain(self) -> Traffic:
         """Lines since the last call, in time order."""
-        sent = Traffic.joined(self._sent)
+        return Traffic.of_records(self.records())
+
+    def records(self) -> NDArray[np.void]:
+        """The same as rows of dtype ``LINES``: less to do where many visits are brought together."""
+        sent = np.concatenate([np.empty(0, LINES), *self._sent])
         self._sent = []
         return sent
 
@@ -208,5 +212,5 @@ class Visit:
         """Takes the lines of the last step out of the kernel's way."""
         n_lines = int(self._state.number[visits.N_LINES])
         if n_lines:
-            self._sent.append(Traffic.of_records(self._state.lines[:n_lines]))
+            self._sent.append(self._state.lines[:n_lines].copy())
             self._state.number[visits.N_LINES] = 0
