@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from shelfwise.simulation._ground import Ground, Week
 from shelfwise.simulation._people import Person, brand_gain, person_of
-from shelfwise.simulation._random import REACTION, fold, gumbel, stream, uniform
+from shelfwise.simulation._random import REACTION, codes, fold, gumbel, stream, uniform
 
-_OUTSIDE = 1_000  # counter of the outside option's taste shock; those of items are folded keys
-_PAYS = 1_001
+# Counters: of a list's key, beside its positions; of an item's key within it.
+_OUTSIDE, _PAYS = codes((1_000, 1_001))
+_CLICK, _SHOCK, _GO_ON = codes(range(3))
 _NOT_YET = -1e6  # appeal of an item that is not on sale yet; what is added to it does not matter
 
 _GREATEST_LOG_WEIGHT = 20.0  # beyond it the outside option is gone for good
@@ -130,22 +131,22 @@ def drawn(
             going = False
             continue
         own = fold(key, items[k])
-        clicked = uniform(own, 0) < click[k]
+        clicked = uniform(own, _CLICK) < click[k]
         outcome[k] = 2 if clicked else 1
         if clicked and weight[k] > 0.0:
-            utility = math.log(weight[k]) + gumbel(own, 1)
+            utility = math.log(weight[k]) + gumbel(own, _SHOCK)
             if utility > best:
                 best, chosen = utility, k
         if rules.cascade:
             go_on = rules.continue_clicked if clicked else rules.continue_unclicked
-            going = uniform(own, 2) < go_on
+            going = uniform(own, _GO_ON) < go_on
     return chosen
 
 
 @nb.njit(cache=True)
 def _looks(rules: Any, key: np.uint64, k: int, shown: int, going: bool) -> bool:
     if rules.cascade:
-        return going and (k > 0 or uniform(key, 0) < rules.notice_rates[shown])
+        return going and (k > 0 or uniform(key, k) < rules.notice_rates[shown])
     return uniform(key, k) < rules.notice_rates[shown] * rules.examined[k]
 
 
@@ -153,16 +154,15 @@ def _looks(rules: Any, key: np.uint64, k: int, shown: int, going: bool) -> bool:
 def exact(
     rules: Any, shown: int, click: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """``(3, K)`` chances that a position is examined, clicked, put into the cart.
+    """``(4, K)`` chances that a position is examined, clicked, put into the cart; the last row is left at 0.
 
     The choice among a random set S of clicked items is ``E[w_i / (1 + sum over S of w)]``. With 1/x as the integral
     of exp(-sx) over s > 0 this becomes a single integral of products over positions, so that the 2^K sets need not
     be gone through: exact up to 1e-9.
     """
     K = len(click)
-    out = np.zeros((3, K))
-    _examined(rules, shown, click, out[0])
-    out[1] = out[0] * click
+    out = np.zeros((4, K))
+    _looked_at(rules, shown, click, out)
     before, after = np.empty(K + 1), np.empty(K + 1)
     factor = np.empty(K)
     for node in range(len(_NODE)):
@@ -180,12 +180,14 @@ def exact(
 
 
 @nb.njit(cache=True)
-def _examined(rules: Any, shown: int, click: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    going = rules.notice_rates[shown]
+def _looked_at(rules: Any, shown: int, click: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Fills the first two rows: examined, clicked."""
+    notice = rules.notice_rates[shown]
+    going = notice
     for k in range(len(click)):
-        out[k] = going if rules.cascade else rules.notice_rates[shown] * rules.examined[k]
-        go_on = click[k] * rules.continue_clicked + (1.0 - click[k]) * rules.continue_unclicked
-        going *= go_on
+        out[0, k] = going if rules.cascade else notice * rules.examined[k]
+        out[1, k] = out[0, k] * click[k]
+        going *= click[k] * rules.continue_clicked + (1.0 - click[k]) * rules.continue_unclicked
 
 
 @nb.njit(cache=True)
@@ -303,9 +305,9 @@ def chances(
     """``(4, K)`` exact chances that a position is examined, clicked, carted, bought."""
     rules, person = ground.rules, person_of(ground, number, at_us)
     click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
-    out = np.empty((4, len(items)))
-    out[:3] = exact(rules, shown, click, weight)
-    out[3] = out[2] * rules.checkout_rates[person.wholesale, intent]
+    out = exact(rules, shown, click, weight)
+    for k in range(len(items)):
+        out[3, k] = out[2, k] * rules.checkout_rates[person.wholesale, intent]
     return out
 
 
@@ -324,4 +326,6 @@ def gains(
     """``(N,)`` click chance of items once examined, and the chance that one is bought if it alone is clicked."""
     rules, person = ground.rules, person_of(ground, number, at_us)
     click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
-    return click, weight / (1.0 + weight) * rules.checkout_rates[person.wholesale, intent]
+    for k in range(len(items)):
+        weight[k] *= rules.checkout_rates[person.wholesale, intent] / (1.0 + weight[k])
+    return click, weight

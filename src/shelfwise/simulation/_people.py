@@ -15,9 +15,12 @@ from shelfwise.simulation._items import TASTES
 from shelfwise.simulation._random import (
     BRAND,
     DRIFTED,
+    FIRST,
     PERSON,
+    SECOND,
     STAPLE,
     TASTE,
+    codes,
     exponential,
     fold,
     gamma,
@@ -34,9 +37,9 @@ MAX_STAPLES = 64
 _N_COUNTRIES = len(COUNTRIES)
 
 # Counters of the stream PERSON.
-_WHOLESALE, _DEVICE, _ABROAD, _COUNTRY, _ARRIVAL, _INITIAL, _LEAVING, _DRIFT = range(8)
-_ELASTICITY, _BASKET = 50, 51  # normals: counters 100 to 103
-_RATE, _HAZARD = 200, 201  # folded: a gamma reads many
+_WHOLESALE, _DEVICE, _ABROAD, _COUNTRY, _ARRIVAL, _INITIAL, _LEAVING, _DRIFT = codes(range(8))
+_ELASTICITY, _BASKET = codes((50, 51))  # normals: counters 100 to 103
+_RATE, _HAZARD = codes((200, 201))  # folded: a gamma reads many
 
 
 class Person(NamedTuple):
@@ -157,11 +160,11 @@ def _staple(ground: Ground, favourites: NDArray[np.int64], number: int, slot: in
     """The regular item of a slot: kept for ``staple_days``, each slot from another day on; -1 if not yet on sale."""
     key = fold(stream(ground.seed, STAPLE, number), slot)
     period = ground.rules.staple_us
-    phase = int(uniform(key, 0) * period)
+    phase = int(uniform(key, FIRST) * period)
     epoch = (at_us + phase) // period
     key = fold(key, epoch)
-    category = favourites[int(uniform(key, 0) * FAVOURITES)]
-    item = drawn_item(ground, category, uniform(key, 1), ground.running)
+    category = favourites[int(uniform(key, FIRST) * FAVOURITES)]
+    item = drawn_item(ground, category, uniform(key, SECOND), ground.running)
     began = epoch * period - phase
     return item if ground.items[item].born_us <= began else -1
 

@@ -7,22 +7,32 @@ Flood, OOPSLA 2014) read at a counter; keys are folded by the same mixer. Compil
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import numba as nb
 import numpy as np
 
 Key = np.uint64
 
+
+def codes(numbers: Iterable[int]) -> Any:
+    """Numbers that are handed to compiled functions: of a plain int the compiler makes a version for each value."""
+    return np.array(list(numbers), np.int64)
+
+
 # Streams: what is drawn. Append only, or worlds change.
-PERSON, TASTE, DRIFTED, VISITS, SESSION, BRAND, REACTION, STAPLE, LIFETIME = range(1, 10)
+PERSON, TASTE, DRIFTED, VISITS, SESSION, BRAND, REACTION, STAPLE, LIFETIME = codes(range(1, 10))
+FIRST, SECOND = codes(range(2))
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _GRAIN = 2.0**-53
+_BOOST = np.int64(2_000)
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True)
 def _mixed(x: Key) -> Key:
     x = (x ^ (x >> _30)) * _FIRST
     x = (x ^ (x >> _27)) * _SECOND
@@ -81,7 +91,7 @@ def gamma(key: Key, shape: float) -> float:
             value = d * v
             break
         trial += 1
-    return value if shape >= 1.0 else value * uniform(key, 2_000) ** (1.0 / shape)
+    return value if shape >= 1.0 else value * uniform(key, _BOOST) ** (1.0 / shape)
 
 
 @nb.njit(cache=True)
@@ -114,4 +124,4 @@ def place(chance: float, cumulative: np.ndarray, start: int, end: int) -> int:
 @nb.njit(cache=True)
 def chance_of(seed: int, name: int, number: int) -> float:
     """The first uniform of a stream, for callers outside compiled code, which keys do not survive."""
-    return uniform(stream(seed, name, number), 0)
+    return uniform(stream(seed, name, number), FIRST)

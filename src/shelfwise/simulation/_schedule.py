@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shelfwise.domain import DAY_US, HOUR_US
 from shelfwise.simulation._calendar import day_factors, gift_odds
 from shelfwise.simulation._people import Rhythm
-from shelfwise.simulation._random import VISITS, fold, place, poisson, stream, uniform
+from shelfwise.simulation._random import FIRST, VISITS, fold, place, poisson, stream, uniform
 from shelfwise.simulation._settings import WorldSettings
 from shelfwise.simulation._visits import VISIT_LIMIT, session_of
 
@@ -64,7 +64,7 @@ def _visits(
         for day in range(begin, end):
             key = fold(own, day)
             mean = rhythm.visits_per_day[row] * factors[day - first_day]
-            count = poisson(uniform(key, 0), mean, VISIT_LIMIT - 1)
+            count = poisson(uniform(key, FIRST), mean, VISIT_LIMIT - 1)
             if rhythm.arrives[row] and day == rhythm.first_day[row]:
                 count += 1
             if n + count > len(session):

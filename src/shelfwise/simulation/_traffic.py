@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ class Traffic:
     recommendation: NDArray[np.int64]  # (N,) number of the answer that showed the item; -1 none
 
     def __post_init__(self) -> None:
-        lengths = {len(column) for column in self.columns().values()}
+        lengths = {len(getattr(self, name)) for name in DTYPES}
         if len(lengths) > 1:
             raise InvalidInput(f"traffic columns have lengths {sorted(lengths)}; expected one")
 
@@ -73,11 +73,11 @@ class Traffic:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns by name, in their order."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in DTYPES}
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Traffic:
         """These rows, in this order."""
-        return Traffic(**{name: column[rows] for name, column in self.columns().items()})
+        return Traffic(**{name: getattr(self, name)[rows] for name in DTYPES})
 
     @classmethod
     def none(cls) -> Traffic:

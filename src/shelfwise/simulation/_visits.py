@@ -19,7 +19,7 @@ from shelfwise.domain import EVENT_CODES, MAX_LINES
 from shelfwise.simulation._choice import drawn, judged
 from shelfwise.simulation._ground import MAX_POSITIONS, QUANTITY_LIMIT, Ground, Week
 from shelfwise.simulation._people import FAVOURITES, Person, country_of, drawn_item, main_device, person_of
-from shelfwise.simulation._random import SESSION, exponential, fold, normal, place, stream, uniform
+from shelfwise.simulation._random import SESSION, codes, exponential, fold, normal, place, stream, uniform
 from shelfwise.simulation._traffic import DTYPES, INTENTS, LISTS
 
 DAY_BITS, VISIT_BITS, EVENT_BITS = (
@@ -34,19 +34,24 @@ SEEDS = 8  # items at hand that a choice looks at
 
 LINES = np.dtype(list(DTYPES.items()), align=True)
 
-NONE, HOME, PRODUCT, CART_PAGE, SEARCH_LIST, CATEGORY_LIST = range(len(LISTS))
-BROWSE, MISSION, REPURCHASE, GIFT = range(len(INTENTS))
+NONE, HOME, PRODUCT, CART_PAGE, SEARCH_LIST, CATEGORY_LIST = codes(range(len(LISTS)))
+BROWSE, MISSION, REPURCHASE, GIFT = codes(range(len(INTENTS)))
 
-_VIEW, _CART, _PURCHASE = EVENT_CODES["view_item"], EVENT_CODES["add_to_cart"], EVENT_CODES["purchase"]
-_SELECT, _LIST, _SEARCH = EVENT_CODES["select_item"], EVENT_CODES["view_item_list"], EVENT_CODES["search"]
-_VIEW_CART, _BEGIN = EVENT_CODES["view_cart"], EVENT_CODES["begin_checkout"]
+_EVENTS = "search view_item_list select_item view_item add_to_cart view_cart begin_checkout purchase".split()
+_SEARCH, _LIST, _SELECT, _VIEW, _CART, _VIEW_CART, _BEGIN, _PURCHASE = codes(
+    EVENT_CODES[name] for name in _EVENTS
+)
+_NO, _ONE = codes((-1, 1))  # none of an id or position; one unit
 
 # Counters of a visit's key; needs and asks are folded from _NEED and _ASK on, the pace of events counts from _PACE on.
-_INTENT, _DEVICE, _OTHER_DEVICE, _LOGIN, _CHECKOUT, _BEGINS, _BROWSES = range(7)
-_BASKET = 20  # normal: 40, 41
+_INTENT, _DEVICE, _OTHER_DEVICE, _LOGIN, _CHECKOUT, _BEGINS, _BROWSES = codes(range(7))
+_BASKET = np.int64(20)  # normal: 40, 41
 _NEED, _ASK, _PACE = 1_000, 2_000, 10_000
-_LISTED = 50  # counters of a need's key from which its list is drawn
-_QUANTITY = 4  # normal of an item's key: 8, 9
+
+# Counters of a need's key; its list is drawn from _LISTED on. Of an item's key: a normal.
+_REGULAR, _WHICH, _COMPLEMENT, _WHICH_COMPLEMENT, _DIRECT, _FAVOURITE, _CATEGORY, _BY_SEARCH = codes(range(8))
+_LISTED = 50
+_QUANTITY = np.int64(4)
 
 # Places in ``State.number``.
 N_LINES, N_EVENTS, NOW, N_CART, N_SEEDS, LAST, VIEWED, KNOWN, TELLS = range(9)
@@ -181,22 +186,26 @@ def _n_needs(ground: Ground, person: Person, key: np.uint64, intent: int) -> int
 def need_of(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> Need:
     """What the visit looks for next: a regular item, a complement of the last one, or something of a category."""
     rules, key = ground.rules, fold(_key(ground, visit), _NEED + n)
-    target = -1
-    if rules.staples > 0 and uniform(key, 0) < rules.staple_rates[visit.intent]:
-        target = visit.person.staples[place(uniform(key, 1), rules.staple_weights, 0, rules.staples)]
-    elif state.number[LAST] >= 0 and uniform(key, 2) < rules.complement_rate:
+    target = _NO
+    if rules.staples > 0 and uniform(key, _REGULAR) < rules.staple_rates[visit.intent]:
+        target = visit.person.staples[place(uniform(key, _WHICH), rules.staple_weights, 0, rules.staples)]
+    elif state.number[LAST] >= 0 and uniform(key, _COMPLEMENT) < rules.complement_rate:
         others = ground.items[state.number[LAST]].complements
-        target = others[int(uniform(key, 3) * len(others))]
+        target = others[int(uniform(key, _WHICH_COMPLEMENT) * len(others))]
+        if target >= 0 and ground.items[target].born_us > visit.start_us:
+            target = _NO
     if target >= 0:
-        shown = NONE if uniform(key, 4) < rules.direct_share else SEARCH_LIST
+        shown = NONE if uniform(key, _DIRECT) < rules.direct_share else SEARCH_LIST
         return Need(shown, ground.items[target].category, target)
     if visit.intent == BROWSE and n == 0:
-        return Need(HOME, -1, -1)
-    if visit.intent != GIFT and uniform(key, 5) < rules.focus:
-        category = visit.person.favourites[place(uniform(key, 6), _FAVOURITE_WEIGHTS, 0, FAVOURITES)]
+        return Need(HOME, _NO, _NO)
+    if visit.intent != GIFT and uniform(key, _FAVOURITE) < rules.focus:
+        category = visit.person.favourites[place(uniform(key, _CATEGORY), _FAVOURITE_WEIGHTS, 0, FAVOURITES)]
     else:
-        category = place(uniform(key, 6), week.categories, 0, len(week.categories))
-    return Need(SEARCH_LIST if uniform(key, 7) < rules.search_share else CATEGORY_LIST, category, -1)
+        category = place(uniform(key, _CATEGORY), week.categories, 0, len(week.categories))
+    return Need(
+        SEARCH_LIST if uniform(key, _BY_SEARCH) < rules.search_share else CATEGORY_LIST, category, _NO
+    )
 
 
 @nb.njit(cache=True)
@@ -207,7 +216,7 @@ def meet(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> bool:
         _tell(ground, state, visit, _SEARCH, need.list, need.category)
     size = _draw_list(ground, week, state, visit, key, need)
     items = state.listed[:size]
-    return react(ground, week, state, visit, key, items, need, state.seeds[: state.number[N_SEEDS]], -1) >= 0
+    return react(ground, week, state, visit, key, items, need, state.seeds[: state.number[N_SEEDS]], _NO) >= 0
 
 
 @nb.njit(cache=True)
@@ -265,8 +274,8 @@ def react(
         if state.outcome[k] == 2:
             index = k + 1 if need.list != NONE else -1
             if need.list != NONE:
-                _tell_item(ground, state, visit, _SELECT, items[k], 1, index, need.list, query, answer)
-            _tell_item(ground, state, visit, _VIEW, items[k], 1, index, need.list, query, answer)
+                _tell_item(ground, state, visit, _SELECT, items[k], _ONE, index, need.list, query, answer)
+            _tell_item(ground, state, visit, _VIEW, items[k], _ONE, index, need.list, query, answer)
             state.number[VIEWED] = items[k]
     if chosen >= 0:
         quantity = _quantity(ground, person, fold(key, items[chosen]))
@@ -330,9 +339,9 @@ def check_out(ground: Ground, state: State, visit: Plan) -> None:
         return
     if not visit.pays and uniform(_key(ground, visit), _BEGINS) >= ground.rules.begin_rate:
         return
-    _tell_cart(ground, state, visit, _VIEW_CART, -1)
+    _tell_cart(ground, state, visit, _VIEW_CART, _NO)
     state.number[KNOWN] = 1
-    _tell_cart(ground, state, visit, _BEGIN, -1)
+    _tell_cart(ground, state, visit, _BEGIN, _NO)
     if visit.pays:
         _tell_cart(ground, state, visit, _PURCHASE, visit.session)
 
@@ -358,7 +367,7 @@ def _tell(ground: Ground, state: State, visit: Plan, event: int, shown: int, que
     """An event without items."""
     event_no = _next_event(ground, state, visit, 0.0)
     if _told(state, event):
-        _write(state, visit, event, event_no, 0, -1, 0, -1, -1, shown, query, -1, -1)
+        _write(state, visit, event, event_no, 0, _NO, 0, _NO, _NO, shown, query, _NO, _NO)
 
 
 @nb.njit(cache=True)
@@ -378,7 +387,7 @@ def _tell_item(
     event_no = _next_event(ground, state, visit, ground.rules.pace_us)
     if _told(state, event):
         price = ground.items[item].price_minor
-        _write(state, visit, event, event_no, 0, item, quantity, price, index, shown, query, -1, answer)
+        _write(state, visit, event, event_no, 0, item, quantity, price, index, shown, query, _NO, answer)
 
 
 @nb.njit(cache=True)
@@ -389,7 +398,7 @@ def _tell_list(
     if _told(state, _LIST):
         for k in range(len(items)):
             price = ground.items[items[k]].price_minor
-            _write(state, visit, _LIST, event_no, k, items[k], 1, price, k + 1, shown, query, -1, answer)
+            _write(state, visit, _LIST, event_no, k, items[k], _ONE, price, k + 1, shown, query, _NO, answer)
 
 
 @nb.njit(cache=True)
@@ -401,7 +410,7 @@ def _tell_cart(ground: Ground, state: State, visit: Plan, event: int, order: int
     for row in range(state.number[N_CART]):
         item, units, answer = state.cart_item[row], state.cart_quantity[row], state.cart_answer[row]
         price = ground.items[item].price_minor
-        _write(state, visit, event, event_no, row, item, units, price, -1, NONE, -1, order, answer)
+        _write(state, visit, event, event_no, row, item, units, price, _NO, NONE, _NO, order, answer)
 
 
 @nb.njit(cache=True)
