@@ -97,6 +97,17 @@ class LiveColumnsContract:
         live.write([stored(2)])
         assert live.view().counters["views"].tolist() == [1, 2, 3]
 
+    def test_a_view_tells_that_counters_were_written_since_another_unless_they_may_change_at_any_moment(
+        self,
+    ) -> None:
+        live = self.make()
+        live.write([stored(0)])
+        before = live.view().written
+        live.write([stored(0, stock=1)])
+        assert live.view().written == before
+        live.write_counters({"views": np.array([1])})
+        assert live.view().written > before or before == -1
+
     def test_views_cannot_be_written(self) -> None:
         live = self.make()
         live.write([stored(0)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,20 @@ def test_what_the_keeper_counts_on_in_place_is_told_by_the_same_assembler() -> N
     assert now() == [4, 0, 9]
     counters.counters[name][1] = 7
     assert now() == [4, 7, 9]
+
+
+def test_counters_that_tell_when_they_are_written_are_gathered_once_per_writing() -> None:
+    name = "item__purchase__count__7d"
+    counters, assembler = live(item__purchase__count__7d=[4, 0, 9]), Assembler([name])
+
+    def now(written: int) -> list[float]:
+        asked, columns = Query(size=5, asked_us=NOW), replace(counters, written=written)
+        return assembler.assemble(asked, NOBODY, columns, shelf(), candidates(0, 1, 2))[:, 0].tolist()
+
+    assert now(written=1) == [4, 0, 9]
+    counters.counters[name][1] = 7  # a writing that is not finished yet
+    assert now(written=1) == [4, 0, 9]
+    assert now(written=2) == [4, 7, 9]
 
 
 @pytest.mark.parametrize("column", [np.arange(6, dtype=np.int64)[::2], np.arange(3, dtype=np.int32)])

@@ -96,6 +96,7 @@ class LiveItems:
     available_from_us: NDArray[np.int64]  # (I,)
     available_until_us: NDArray[np.int64]  # (I,)
     counters: Mapping[str, NDArray[np.int64]]
+    written: int = -1  # how often the keeper has written the counters; -1: they may change at any moment
 
     def __post_init__(self) -> None:
         lengths = {len(self.price_minor), len(self.stock), len(self.hidden)}

@@ -89,7 +89,8 @@ class Assembler:
         out = np.empty((len(self.needs), len(item)), np.float32)
         tell(
             _sealed(person.lines), query.asked_us, item, candidates.signal, query.seeds, _context(query),
-            counters.address, counters.size, plan.instants, len(plan.shop), kin.category, kin.brand, kin.size,
+            counters.address, counters.size, plan.instants, counters.packed, counters.stamp, live.written,
+            len(plan.shop), kin.category, kin.brand, kin.size,
             plan.user, plan.pair, plan.half_lives_us, plan.n_person, plan.n_pair, *plan.each, *plan.for_all,
             *self._signals, *self._fitted, out,
         )  # fmt: skip
@@ -160,6 +161,8 @@ class _Live:
 
     address: NDArray[np.int64]
     size: NDArray[np.int64]
+    packed: NDArray[np.float64]  # (I, n) counters of items met, side by side
+    stamp: NDArray[np.int64]  # (I,) how often counters had been written when an item was met
     held: tuple[NDArray[np.int64], ...]  # keeps their memory
     source: Mapping[str, NDArray[np.int64]]
 
@@ -168,7 +171,10 @@ class _Live:
         names = (*plan.counters, *plan.shop, _PRICE)
         held = tuple(_in_place(name, counters.get(name, _NO_COUNTS)) for name in names)
         address = np.array([column.ctypes.data for column in held], np.int64)
-        return cls(address, np.array([len(column) for column in held], np.int64), held, counters)
+        size = np.array([len(column) for column in held], np.int64)
+        n_items = int(size.max())
+        packed, stamp = np.empty((n_items, len(plan.counters))), np.full(n_items, -1, np.int64)
+        return cls(address, size, packed, stamp, held, counters)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,7 +227,7 @@ def _signal_places(
 def _fitted_columns(
     needs: Sequence[str], fitted: Mapping[str, NDArray[np.float32]]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Columns of the release that are needed, ``(n, I)`` with NaN where one is short or not there; their places."""
+    """Columns of the release that are needed, ``(I, n)`` with NaN where one is short or not there; their places."""
     place = {
         name: at
         for at, name in enumerate(needs)
@@ -231,7 +237,7 @@ def _fitted_columns(
     stacked = np.full((len(columns), max(map(len, columns), default=0)), np.nan, np.float32)
     for row, column in enumerate(columns):
         stacked[row, : len(column)] = column
-    return stacked, np.array([*place.values()], np.int64)
+    return np.ascontiguousarray(stacked.T), np.array([*place.values()], np.int64)
 
 
 def _context(query: Query) -> NDArray[np.float64]:

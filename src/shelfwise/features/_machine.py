@@ -30,6 +30,9 @@ def tell(
     address: NDArray[np.int64],
     size: NDArray[np.int64],
     instant: NDArray[np.bool_],
+    packed: NDArray[np.float64],
+    stamp: NDArray[np.int64],
+    written: int,
     n_shop: int,
     category: NDArray[np.int32],
     brand: NDArray[np.int32],
@@ -73,7 +76,7 @@ def tell(
         scalars[:n_person],
         rows[:n_pair],
     )
-    _gather(address, size, instant, item, n_pair, rows)
+    _gather(address, size, instant, packed, stamp, written, item, n_pair, rows)
     _tell_seeds(seeds, item, category, brand, _column(address[-1], size[-1]), n_pair + n_counters, rows)
     for k in range(n_shop):
         at = n_counters + k
@@ -107,22 +110,48 @@ def _gather(
     address: NDArray[np.int64],
     size: NDArray[np.int64],
     instant: NDArray[np.bool_],
+    packed: NDArray[np.float64],
+    stamp: NDArray[np.int64],
+    written: int,
     item: NDArray[np.int32],
     first: int,
     rows: NDArray[np.float64],
 ) -> None:
     """Live counters of the candidates: rows of ``rows`` from ``first`` on.
 
-    An empty column tells nothing; a row beyond a column counts 0; an instant of 0 is none.
+    Those of an item lie far apart in memory, so they are laid side by side when it is first met after a writing:
+    ``packed`` ``(I, n)``; ``stamp`` ``(I,)`` tells after which. A number of writings below 0 is never believed.
     """
+    for c in range(len(item)):
+        known = 0 <= item[c] < len(stamp)
+        if known and (written < 0 or stamp[item[c]] != written):
+            _pack(address, size, instant, item[c], packed)
+            stamp[item[c]] = written
+        for k in range(len(instant)):
+            rows[first + k, c] = packed[item[c], k] if known else _absent(size[k], instant[k])
+
+
+@njit(cache=True)
+def _pack(
+    address: NDArray[np.int64],
+    size: NDArray[np.int64],
+    instant: NDArray[np.bool_],
+    item: int,
+    packed: NDArray[np.float64],
+) -> None:
+    """Live counters of one item side by side. An instant of 0 is none."""
     for k in range(len(instant)):
-        column = _column(address[k], size[k])
-        absent = np.nan if size[k] == 0 or instant[k] else 0.0
-        for c in range(len(item)):
-            value = absent
-            if 0 <= item[c] < size[k] and (column[item[c]] != 0 or not instant[k]):
-                value = float(column[item[c]])
-            rows[first + k, c] = value
+        value = _absent(size[k], instant[k])
+        if item < size[k]:
+            count = _column(address[k], size[k])[item]
+            value = float(count) if count != 0 or not instant[k] else np.nan
+        packed[item, k] = value
+
+
+@njit(cache=True)
+def _absent(size: int, instant: bool) -> float:
+    """What a column says of a row beyond it: an empty one tells nothing, others 0, but no instant."""
+    return np.nan if size == 0 or instant else 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -222,11 +251,11 @@ def _tell_all(
 def _tell_fitted(
     fitted: NDArray[np.float32], place: NDArray[np.int64], item: NDArray[np.int32], out: NDArray[np.float32]
 ) -> None:
-    """Columns of the release, ``fitted`` ``(n, I)``; NaN for items beyond."""
-    for k in range(len(place)):
-        for c in range(len(item)):
-            known = 0 <= item[c] < fitted.shape[1]
-            out[place[k], c] = fitted[k, item[c]] if known else np.nan
+    """Columns of the release, ``fitted`` ``(I, n)``; NaN for items beyond."""
+    for c in range(len(item)):
+        known = 0 <= item[c] < len(fitted)
+        for k in range(len(place)):
+            out[place[k], c] = fitted[item[c], k] if known else np.nan
 
 
 @njit(cache=True)

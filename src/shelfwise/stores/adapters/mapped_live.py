@@ -2,7 +2,8 @@
 
 One file with a block per column, so that a reader holds one map and learns all it must from one header::
 
-    header    64 KB: magic, capacity, rows, superseded, length of the names; then the counters' names as JSON
+    header    64 KB: magic, capacity, rows, superseded, length of the names, how often counters were written;
+              then the counters' names as JSON
     facts     capacity x int64 each
     counters  capacity x int64 each
     hidden    capacity x uint8
@@ -18,6 +19,7 @@ import json
 import mmap
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ _UNKNOWN = {  # a row nobody has written: hidden, and nothing known
 }
 _HEADER_BYTES = 64 << 10  # some 1,500 counters' names
 _MAGIC = int.from_bytes(b"shelflv1", "little")
-_CAPACITY, _ROWS, _SUPERSEDED, _NAMES, _NAMES_AT = 1, 2, 3, 4, 8  # places of 8 bytes
+_CAPACITY, _ROWS, _SUPERSEDED, _NAMES, _WRITTEN, _NAMES_AT = 1, 2, 3, 4, 5, 8  # places of 8 bytes
 
 
 class MappedLive:
@@ -71,8 +73,11 @@ class MappedLive:
 
     def view(self) -> LiveItems:
         """Views as of now. What grew is picked up here; costs nanoseconds when nothing did."""
-        if self._cells[_SUPERSEDED] or self._cells[_ROWS] != self._rows:
+        cells = self._cells
+        if cells[_SUPERSEDED] or cells[_ROWS] != self._rows:
             self._refresh()
+        elif cells[_WRITTEN] != self._view.written:
+            self._view = replace(self._view, written=cells[_WRITTEN])
         return self._view
 
     def write(self, items: Sequence[StoredItem]) -> None:
@@ -93,6 +98,7 @@ class MappedLive:
             column = self._columns[_counter(name)]
             column[: len(values)] = values
             column[len(values) : self._cells[_ROWS]] = 0
+        self._cells[_WRITTEN] += 1  # last: who finds another number finds the columns whole
 
     def _use(self, memory: mmap.mmap, *, read_only: bool) -> None:
         self._read_only = read_only
@@ -102,7 +108,7 @@ class MappedLive:
 
     def _look(self) -> None:
         n_rows = self._cells[_ROWS]
-        self._view = _view(self._columns, n_rows)
+        self._view: LiveItems = _view(self._columns, n_rows, self._cells[_WRITTEN])
         self._rows = n_rows
 
     def _refresh(self) -> None:
@@ -130,7 +136,8 @@ class MappedLive:
         larger, n_rows = _columns(memory), self._cells[_ROWS]
         for name, column in self._columns.items():
             larger[name][:n_rows] = column[:n_rows]
-        memoryview(memory).cast("q")[_ROWS] = n_rows
+        cells = memoryview(memory).cast("q")
+        cells[_ROWS], cells[_WRITTEN] = n_rows, self._cells[_WRITTEN]
         self._cells[_SUPERSEDED] = 1  # before the new file has the name: a keeper that dies between leaves
         beside.replace(self.path)  # readers that look again at each view, not readers that never do
         self._use(memory, read_only=False)
@@ -192,12 +199,13 @@ def _counter(name: str) -> str:
     return f"counter {name}"
 
 
-def _view(columns: Mapping[str, NDArray[Any]], n_rows: int) -> LiveItems:
+def _view(columns: Mapping[str, NDArray[Any]], n_rows: int, written: int) -> LiveItems:
     views = {name: column[:n_rows] for name, column in columns.items()}
     for view in views.values():
         view.flags.writeable = False
     facts = {name: views.pop(name) for name in (*_UNKNOWN, "hidden")}
-    return LiveItems(**facts, counters={name.removeprefix("counter "): view for name, view in views.items()})
+    counters = {name.removeprefix("counter "): view for name, view in views.items()}
+    return LiveItems(**facts, counters=counters, written=written)
 
 
 def _facts(items: Sequence[StoredItem]) -> dict[str, list[int]]:
