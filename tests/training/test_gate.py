@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from shelfwise.training import decide
-from shelfwise.training._gate import lift
+from shelfwise.training._gate import Verdict, lift, withheld
 
 PLAIN = {"popular": 0.1, "buy_again": 0.2}
 
@@ -40,3 +40,11 @@ def test_a_lift_below_the_champions_by_more_than_the_tolerance_is_refused() -> N
 def test_plain_lists_that_find_nothing_are_beaten_by_anything() -> None:
     assert lift(0.1, {"popular": 0.0}) == math.inf
     assert decide(0.1, {"popular": 0.0}, None, tolerance=0.05).passed
+
+
+def test_an_objection_to_the_data_withholds_what_the_judge_let_pass_and_none_changes_nothing() -> None:
+    passed = Verdict(True, ("better",))
+    assert withheld(passed, ()) is passed
+    refused = withheld(passed, ("prices are negative",))
+    assert not refused.passed
+    assert refused.reasons == ("data quality: prices are negative; the champion stays", "better")

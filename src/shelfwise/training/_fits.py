@@ -53,7 +53,6 @@ def fit_sources(
     missing: dict[str, str] = {}
     folder.mkdir(parents=True)
     write_items(folder, shelf, snapshot.n_items)
-    write_fitted(folder, fit_features(history, shelf, as_of_us=as_of_us))
     write_packed(folder, best_sellers(history, as_of_us))
 
     def fit_one(name: str) -> Any:
@@ -68,11 +67,13 @@ def fit_sources(
         return fit
 
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:  # kernels let go of the interpreter
+        features = pool.submit(fit_features, history, shelf, as_of_us=as_of_us)
         for name, fit in zip(sources, pool.map(fit_one, sources), strict=True):
             if isinstance(fit, NotTrained):
                 missing[name] = str(fit)
             else:
                 fitted[name] = fit
+    write_fitted(folder, features.result())
     signals = tuple(
         signal for name in fitted for signal in load_source(name, folder / "candidates" / name).signals
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -49,6 +49,15 @@ def decide(
     above = "no champion yet" if champion_lift is None else f"champion {champion_lift:.2f} times"
     return Verdict(
         True, (f"ndcg {challenger:.4f} beats {beaten}; {reached:.2f} times the best of them, {above}",)
+    )
+
+
+def withheld(verdict: Verdict, objections: Sequence[str]) -> Verdict:
+    """The same verdict, or a refusal where what was learned from is not to be trusted."""
+    if not objections:
+        return verdict
+    return Verdict(
+        False, (*(f"data quality: {one}; the champion stays" for one in objections), *verdict.reasons)
     )
 
 

@@ -40,6 +40,11 @@ class Pools:
         """Query of each row, ``(N,)``, rising."""
         return np.repeat(np.arange(len(self.start) - 1, dtype=np.int32), np.diff(self.start))
 
+    def after(self, row: int) -> Pools:
+        """Without the first rows, whole queries; nothing is copied."""
+        start = self.start[self.start >= row] - row
+        return Pools(self.features[row:], self.label[row:], self.item[row:], start)
+
 
 def draw_pools(
     server: Server, snapshot: Snapshot, exam: Exam, *, negative_share: float, rng: np.random.Generator

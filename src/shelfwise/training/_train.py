@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import (
-    DAY_US,
-    SOURCES,
-    InvalidInput,
-    LiveItems,
-    NotTrained,
-    Shelf,
-    UnknownName,
-    from_us,
-)
+from shelfwise.domain import DAY_US, InvalidInput, LiveItems, NotTrained, from_us
 from shelfwise.rankers import fit_ranker
 from shelfwise.stores import ReleaseRegistry
 from shelfwise.training._fits import Fits, fit_sources
 from shelfwise.training._folder import write_features, write_settings
-from shelfwise.training._gate import Verdict, decide, lift
+from shelfwise.training._gate import Verdict, decide, lift, withheld
 from shelfwise.training._jobs import Job, run_jobs
 from shelfwise.training._judge import (
     BASELINES,
@@ -41,47 +34,9 @@ from shelfwise.training._judge import (
 )
 from shelfwise.training._rows import Pools, Server, draw_pools, query_at, stack
 from shelfwise.training._snapshot import Snapshot, take_snapshot
-from shelfwise.training.settings import PartSettings, TrainingSettings
+from shelfwise.training._workshop import RANKERS, OpenServer, Workshop, parts_named
 
-RANKERS = (
-    "gradient_boosting",
-    "vote",
-)  # the first that wins the judge's favour is served; ties go to the first
-
-
-class OpenServer(Protocol):
-    """What ``app`` hands over: the pipeline over an unpublished release."""
-
-    def __call__(self, folder: Path, live: LiveItems) -> Server: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """All that a training needs and does not make."""
-
-    files: Sequence[str]  # Parquet files of the lake's event_lines
-    shelf: Shelf
-    now_us: int
-    folder: Path  # for work in progress; emptied at the start
-    registry: ReleaseRegistry
-    open_server: OpenServer
-    live_as_of: Callable[[Sequence[str], int, Sequence[int]], list[LiveItems]]
-    feature_names: Callable[[Sequence[str]], tuple[str, ...]]  # source signals -> names of all features
-    settings: TrainingSettings = field(default_factory=TrainingSettings)
-    parts: PartSettings = field(default_factory=PartSettings)
-    sources: tuple[str, ...] = SOURCES  # to fit
-    rankers: tuple[str, ...] = RANKERS  # to fit; with none, sources are looked at alone
-    strategies: tuple[str, ...] = ()  # sources to judge alone, beside the rankers
-    judge_only: bool = False  # publish nothing
-
-
-def parts_named(only: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Sources and rankers to fit where one of them is looked at alone; all if None. Raises UnknownName."""
-    if only is None:
-        return SOURCES, RANKERS
-    if only not in (*SOURCES, *RANKERS):
-        raise UnknownName("source or ranker", only, (*SOURCES, *RANKERS))
-    return ((only,), ()) if only in SOURCES else (SOURCES, (only,))
+AT_ONCE = 2  # jobs: what runs on one core, such as judging, goes beside another
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +64,8 @@ def train(shop: Workshop, *, told: Callable[[str, float], None] | None = None) -
             told(name, took)
 
     shutil.rmtree(shop.folder, ignore_errors=True)
-    made = run_jobs(JOBS, {"shop": shop}, told=note)
-    verdict, exam, fits = made["verdict"], made["exam"], made["fits"]
+    made = run_jobs(JOBS, {"shop": shop}, at_once=AT_ONCE, told=note)
+    verdict, exam, fits = made["verdict"], made["exams"][0], made["fits"]
     held_back = f"{from_us(exam.as_of_us):%Y-%m-%d %H:%M} to {from_us(exam.end_us):%Y-%m-%d %H:%M}"
     return Report(made["release"], verdict, made["judged"], held_back, seconds, fits[0].missing)
 
@@ -140,48 +95,76 @@ def _instants(shop: Workshop, snapshot: Snapshot) -> list[int]:
     return kept
 
 
-def _fit(shop: Workshop, snapshot: Snapshot, instants: list[int]) -> list[Fits]:
-    """Oldest first, each fit starting from the one before; newest first in the list."""
+def _live(shop: Workshop, snapshot: Snapshot, instants: list[int]) -> list[LiveItems]:
+    """The live columns as they stood at every instant, newest first."""
+    return shop.live_as_of(shop.files, snapshot.n_items, instants)
+
+
+def _exams(shop: Workshop, snapshot: Snapshot, instants: list[int]) -> list[Exam]:
+    """What was bought in every window but the future one, newest first."""
+    rng = np.random.default_rng(shop.settings.seed)
+    return [
+        set_exam(snapshot, as_of_us=start, end_us=end, limit=shop.settings.max_people, rng=rng)
+        for end, start in pairwise(instants)
+    ]
+
+
+def _fit(
+    shop: Workshop, snapshot: Snapshot, instants: list[int], live: list[LiveItems], exams: list[Exam]
+) -> tuple[list[Fits], tuple[str, ...], Pools, Pools]:
+    """Fit as of every instant, oldest first, each from the one before; beside the next fit a window is drawn.
+
+    Fits come newest first; then the names of all features; rows of all windows, and of all but the newest.
+    """
     fits: list[Fits] = []
     warm: Mapping[str, Any] = {}
-    for number, as_of_us in enumerate(reversed(instants)):
-        folder = shop.folder / f"fit-{number:02d}"
-        done, warm = fit_sources(
-            snapshot, shop.shelf, folder,
-            as_of_us=as_of_us, sources=shop.sources, settings=shop.parts.candidates, warm=warm,
-            threads=shop.settings.threads,
-        )  # fmt: skip
-        fits.append(done)
-    return fits[::-1]
+    with ThreadPoolExecutor(1) as beside:
+        drawing: list[Future[Pools]] = []
+        for number, as_of_us in reversed(list(enumerate(instants))):
+            done, warm = fit_sources(
+                snapshot, shop.shelf, shop.folder / f"fit-{number:02d}",
+                as_of_us=as_of_us, sources=shop.sources, settings=shop.parts.candidates, warm=warm,
+                threads=shop.settings.threads,
+            )  # fmt: skip
+            fits.insert(0, done)
+            if number > 0:
+                exam = exams[number - 1]
+                drawing.insert(0, beside.submit(_draw, shop, snapshot, done, exam, live[number], number))
+        pools = [drawn.result() for drawn in drawing]
+    told = [pool for pool, fit in zip(pools, fits[1:], strict=True) if fit.signals == fits[0].signals]
+    rows = stack(told)
+    newest = len(pools[0].item) if fits[1].signals == fits[0].signals else 0
+    return fits, shop.feature_names(fits[0].signals), rows, rows.after(newest)
 
 
-def _draw(
-    shop: Workshop, snapshot: Snapshot, fits: list[Fits]
-) -> tuple[list[Exam], list[Pools], list[LiveItems], tuple[str, ...]]:
-    """Pools of every window but the future one, newest first."""
-    rng = np.random.default_rng(shop.settings.seed)
-    live = shop.live_as_of(shop.files, snapshot.n_items, [fit.as_of_us for fit in fits])
-    names = shop.feature_names(fits[0].signals)
-    exams, pools = [], []
-    for later, fit, then in zip(fits, fits[1:], live[1:], strict=False):
-        exam = set_exam(
-            snapshot, as_of_us=fit.as_of_us, end_us=later.as_of_us, limit=shop.settings.max_people, rng=rng
-        )
-        _describe(shop, fit, names, ranker=None, pool_size=shop.settings.training_pool_size)
-        server = shop.open_server(fit.folder, then)
-        exams.append(exam)
-        pools.append(draw_pools(server, snapshot, exam, negative_share=shop.settings.negative_share, rng=rng))
-    return exams, pools, live, names
+def _draw(shop: Workshop, snapshot: Snapshot, fit: Fits, exam: Exam, then: LiveItems, number: int) -> Pools:
+    """The rows of one window."""
+    _describe(
+        shop, fit, shop.feature_names(fit.signals), ranker=None, pool_size=shop.settings.training_pool_size
+    )
+    server = shop.open_server(fit.folder, then)
+    rng = np.random.default_rng([shop.settings.seed, number])
+    return draw_pools(server, snapshot, exam, negative_share=shop.settings.negative_share, rng=rng)
 
 
-def _learn(
-    shop: Workshop, names: tuple[str, ...], fits: list[Fits], pools: list[Pools], folder: Path,
-) -> None:  # fmt: skip
-    """Fit every ranker on these pools and keep them in the folder of a release."""
-    rows = stack(pools)
-    if len(rows.item) == 0:
+def _learn_earlier(shop: Workshop, fits: list[Fits], names: tuple[str, ...], earlier: Pools) -> Fits:
+    """Rankers of all windows but the newest, which are judged on it; and the fit that they are kept with."""
+    _learn(shop, fits[1], names, earlier)
+    return fits[1]
+
+
+def _learn_all(shop: Workshop, fits: list[Fits], names: tuple[str, ...], rows: Pools) -> Fits:
+    """Rankers of all windows, which are published; and the fit that they are kept with."""
+    if not shop.judge_only:
+        _learn(shop, fits[0], names, rows)
+    return fits[0]
+
+
+def _learn(shop: Workshop, fit: Fits, names: tuple[str, ...], rows: Pools) -> None:
+    """Fit every ranker and keep it in the folder of a release; two of these run at once and share the cores."""
+    if shop.rankers and len(rows.item) == 0:
         raise NotTrained("no window holds a purchase that a source proposed; expected some to learn from")
-    own = tuple(name for name in names if name in fits[0].signals and name.endswith("__score"))
+    own = tuple(name for name in names if name in fit.signals and name.endswith("__score"))
     offered = {"gradient_boosting": names, "vote": own}
     for ranker in shop.rankers:
         columns = [names.index(name) for name in offered[ranker]]
@@ -192,40 +175,25 @@ def _learn(
             rows.query,
             needs=offered[ranker],
             settings=shop.parts.rankers.get(ranker, {}),
-            n_threads=shop.settings.threads,
+            n_threads=max(1, (shop.settings.threads or os.cpu_count() or 1) // AT_ONCE),
         )
-        fitted.save(folder / "rankers" / ranker)
+        fitted.save(fit.folder / "rankers" / ranker)
 
 
 def _judge(
-    shop: Workshop, snapshot: Snapshot, fits: list[Fits], exams: list[Exam], pools: list[Pools],
-    live: list[LiveItems], names: tuple[str, ...],
-) -> tuple[list[dict[str, Any]], str, Verdict, Exam]:  # fmt: skip
-    """Learn from all windows but the last, and be judged on it as a shopper would meet it."""
-    exam, fit = exams[0], fits[1]
-    if shop.rankers:
-        _learn(shop, names, fits, pools[1:], fit.folder)
-    share = user_share(snapshot, before_us=exam.as_of_us)
+    shop: Workshop, snapshot: Snapshot, fit: Fits, exams: list[Exam], live: list[LiveItems],
+    names: tuple[str, ...], share: NDArray[np.float64],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Mark every model on the newest window as a shopper would have met it: a row per model and truth."""
     rows: list[dict[str, Any]] = []
-    figures: dict[str, float] = {}
     for model in (*(shop.rankers or shop.sources), *shop.strategies):
         if model not in (*RANKERS, *fit.sources):
             continue
         _describe(shop, fit, names, ranker=model if model in RANKERS else None)
         strategy = "auto" if model in RANKERS else model
-        lists = served_lists(shop.open_server(fit.folder, live[1]), snapshot, exam, strategy=strategy)
-        for truth, served in lists.items():
-            mark, _ = judge(
-                exam, served, never_bought=truth == "new", popularity=share, seed=shop.settings.seed
-            )
-            rows.append({"model": model, "truth": truth, **mark.row()})
-            figures[f"{model}/{truth}"] = mark.ndcg.mean
-    plain = _plain(snapshot, exam, share, rows, seed=shop.settings.seed)
-    chosen = max(shop.rankers or shop.sources, key=lambda model: figures[f"{model}/all"])
-    verdict = decide(
-        figures[f"{chosen}/all"], plain, _champion_lift(shop.registry), tolerance=shop.settings.gate_tolerance
-    )
-    return rows, chosen, verdict, exam
+        lists = served_lists(shop.open_server(fit.folder, live[1]), snapshot, exams[0], strategy=strategy)
+        rows += [_row(shop, exams[0], model, truth, served, share) for truth, served in lists.items()]
+    return rows
 
 
 def served_lists(
@@ -242,18 +210,40 @@ def served_lists(
     return lists
 
 
+def _share(snapshot: Snapshot, exams: list[Exam]) -> NDArray[np.float64]:
+    """What novelty is measured against."""
+    return user_share(snapshot, before_us=exams[0].as_of_us)
+
+
 def _plain(
-    snapshot: Snapshot, exam: Exam, share: NDArray[np.float64], rows: list[dict[str, Any]], *, seed: int
-) -> dict[str, float]:
-    """Mark the plain baselines beside it; their NDCG on all truth, by name."""
-    figures = {}
-    for truth in ("all", "new"):
-        for name, lists in baselines(snapshot, exam, never_bought=truth == "new").items():
-            mark, _ = judge(exam, lists, never_bought=truth == "new", popularity=share, seed=seed)
-            rows.append({"model": name, "truth": truth, **mark.row()})
-            if truth == "all":
-                figures[name] = mark.ndcg.mean
-    return figures
+    shop: Workshop, snapshot: Snapshot, exams: list[Exam], share: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """Mark the plain baselines on the newest window: a row per baseline and truth."""
+    return [
+        _row(shop, exams[0], name, truth, lists, share)
+        for truth in ("all", "new")
+        for name, lists in baselines(snapshot, exams[0], never_bought=truth == "new").items()
+    ]
+
+
+def _row(
+    shop: Workshop, exam: Exam, model: str, truth: str, lists: NDArray[np.int32], share: NDArray[np.float64]
+) -> dict[str, Any]:
+    mark, _ = judge(exam, lists, never_bought=truth == "new", popularity=share, seed=shop.settings.seed)
+    return {"model": model, "truth": truth, **mark.row()}
+
+
+def _decide(
+    shop: Workshop, models: list[dict[str, Any]], plain: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], str, Verdict]:
+    """All rows, the model to serve, and whether it may go live."""
+    judged = [*models, *plain]
+    chosen = max(shop.rankers or shop.sources, key=lambda model: _figure(judged, model))
+    best = {name: _figure(judged, name) for name in BASELINES}
+    verdict = decide(
+        _figure(judged, chosen), best, _champion_lift(shop.registry), tolerance=shop.settings.gate_tolerance
+    )
+    return judged, chosen, withheld(verdict, shop.objections)
 
 
 def _champion_lift(registry: ReleaseRegistry) -> float | None:
@@ -266,14 +256,12 @@ def _champion_lift(registry: ReleaseRegistry) -> float | None:
 
 
 def _publish(
-    shop: Workshop, snapshot: Snapshot, fits: list[Fits], pools: list[Pools], names: tuple[str, ...],
-    chosen: str, verdict: Verdict, judged: list[dict[str, Any]],
+    shop: Workshop, snapshot: Snapshot, fit: Fits, exams: list[Exam], names: tuple[str, ...],
+    judged: list[dict[str, Any]], chosen: str, verdict: Verdict,
 ) -> str | None:  # fmt: skip
-    """Learn once more from all windows, seal the release and make it the champion."""
+    """Seal the release and make it the champion."""
     if not verdict.passed or shop.judge_only:
         return None
-    fit = fits[0]
-    _learn(shop, names, fits, pools, fit.folder)
     _describe(shop, fit, names, ranker=chosen)
     ndcg = _figure(judged, chosen)
     above = lift(ndcg, {name: _figure(judged, name) for name in BASELINES})
@@ -285,7 +273,7 @@ def _publish(
     }
     trained = {
         "as_of": from_us(fit.as_of_us).isoformat(),
-        "windows": len(pools),
+        "windows": len(exams),
         "window_days": shop.settings.window_days,
         "people": len(snapshot),
         "lines": len(snapshot.lines),
@@ -324,17 +312,23 @@ def _describe(
 JOBS = (
     Job("snapshot", ("shop",), ("snapshot",), _snapshot),
     Job("instants", ("shop", "snapshot"), ("instants",), _instants),
-    Job("fit", ("shop", "snapshot", "instants"), ("fits",), _fit),
-    Job("draw", ("shop", "snapshot", "fits"), ("exams", "pools", "live", "names"), _draw),
+    Job("live", ("shop", "snapshot", "instants"), ("live",), _live),
+    Job("exams", ("shop", "snapshot", "instants"), ("exams",), _exams),
     Job(
-        "judge",
-        ("shop", "snapshot", "fits", "exams", "pools", "live", "names"),
-        ("judged", "chosen", "verdict", "exam"),
-        _judge,
+        "fit",
+        ("shop", "snapshot", "instants", "live", "exams"),
+        ("fits", "names", "rows", "earlier"),
+        _fit,
     ),
+    Job("learn", ("shop", "fits", "names", "earlier"), ("examined",), _learn_earlier),
+    Job("learn all", ("shop", "fits", "names", "rows"), ("candidate",), _learn_all),
+    Job("share", ("snapshot", "exams"), ("share",), _share),
+    Job("judge", ("shop", "snapshot", "examined", "exams", "live", "names", "share"), ("models",), _judge),
+    Job("plain", ("shop", "snapshot", "exams", "share"), ("plain",), _plain),
+    Job("decide", ("shop", "models", "plain"), ("judged", "chosen", "verdict"), _decide),
     Job(
         "publish",
-        ("shop", "snapshot", "fits", "pools", "names", "chosen", "verdict", "judged"),
+        ("shop", "snapshot", "candidate", "exams", "names", "judged", "chosen", "verdict"),
         ("release",),
         _publish,
     ),

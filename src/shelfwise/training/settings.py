@@ -24,7 +24,7 @@ class TrainingSettings(Settings):
     training_pool_size: int = Field(300, ge=20, le=2_000)
     """Candidates per query that the ranker learns from; wider than in serving, so that it sees what to leave out."""
 
-    negative_share: float = Field(0.125, gt=0.0, le=1.0)
+    negative_share: float = Field(0.08, gt=0.0, le=1.0)
     """Share of the candidates not bought that the ranker learns from. Lower fits faster and is a little noisier."""
 
     max_people: int = Field(1_500, ge=50)
