@@ -30,7 +30,16 @@ from shelfwise.reranking import RuleBook
 from shelfwise.serving._ask import NO_FEATURES, NO_HURRY, Ask, Outcome, Pool, attempt
 from shelfwise.serving._record import answer_of, new_id
 from shelfwise.serving._release import Release
-from shelfwise.serving._retrieve import BITS, SOURCES_UNTIL, Found, hear, places_of, retrieve, unjudged
+from shelfwise.serving._retrieve import (
+    BITS,
+    SOURCES_UNTIL,
+    Found,
+    all_there,
+    hear,
+    places_of,
+    retrieve,
+    unjudged,
+)
 
 LATE = 0.75  # share of the budget after which nothing is scored any more: the rest belongs to the fallbacks
 FILTERED_FACTOR = 5  # a request filter drops most of a pool: so many times more is retrieved for it
@@ -105,7 +114,7 @@ class Pipeline:
         """Drop what may not be shown. With all sources asked, best sellers take the places that stay empty."""
         kept, most = found.candidates, max(self.release.pool_size, ask.query.size)
         allowed = self._allowed(ask, kept.item)
-        if len(kept) > most or not allowed.all():
+        if len(kept) > most or np.count_nonzero(allowed) < len(kept):
             kept = kept.take(np.flatnonzero(allowed)[:most])
         if len(kept) < ask.query.size and ask.query.strategy == "auto":
             kept = _followed_by(kept, self._popular(ask, ask.query.size - len(kept), kept.item))
@@ -135,8 +144,9 @@ class Pipeline:
         query = ask.query
         slate = self.book.arrange(query, ranked, ask.live, self.shelf, size=query.size, person=ask.person)
         live = self.live()
-        stock, hidden = live.stock.take(slate.item), live.hidden.take(slate.item)
-        return slate if stock.all() and not hidden.any() else slate.take((stock != 0) & (hidden == 0))
+        if all_there(slate.item, live.stock, live.hidden):
+            return slate
+        return slate.take((live.stock[slate.item] != 0) & (live.hidden[slate.item] == 0))
 
     def record(
         self, ask: Ask, slate: Slate, ranked: Pool | None = None, level: Degraded | None = None
@@ -271,7 +281,8 @@ def _of_shown(slate: Slate, ranked: Pool | None) -> NDArray[np.float32]:
         return NO_FEATURES
     places = places_of(slate.item, ranked.candidates.item)
     features = ranked.features[places]
-    features[places < 0] = np.nan
+    if -1 in places.tolist():  # rare, and cheaper to ask of ten numbers than to mark rows every time
+        features[places < 0] = np.nan
     return features
 
 

@@ -62,20 +62,20 @@ def merge(proposals: Mapping[str, Proposal], *, pool_size: int) -> Candidates:
 
 def unjudged(item: NDArray[np.int32], proposed: NDArray[np.uint16]) -> Candidates:
     """Candidates of which nothing is known yet but who proposed them."""
-    n = len(item)
-    return Candidates(item, proposed, np.empty((n, 0), np.float32), np.full(n, np.nan, np.float32))
+    score = np.empty(len(item), np.float32)
+    score.fill(np.nan)
+    return Candidates(item, proposed, np.empty((len(item), 0), np.float32), score)
 
 
 def hear(
     candidates: Candidates, proposals: Mapping[str, Proposal], sources: Mapping[str, CandidateSource]
 ) -> Candidates:
     """The same items with what each source says of each: a source may judge what another proposed. ``(C, G)``."""
-    signal = np.full((len(candidates), sum(len(s.signals) for s in sources.values())), np.nan, np.float32)
+    signal = np.empty((len(candidates), sum([len(s.signals) for s in sources.values()])), np.float32)
     at = 0
     for name, source in sources.items():
-        width = len(source.signals)
-        if name in proposals and width:
-            signal[:, at : at + width] = proposals[name].opinion(candidates.item)
+        width, proposal = len(source.signals), proposals.get(name)
+        signal[:, at : at + width] = np.nan if proposal is None else proposal.opinion(candidates.item)
         at += width
     return Candidates(candidates.item, candidates.proposed, signal, candidates.score)
 
@@ -98,6 +98,15 @@ def _places(item: NDArray[np.int32], among: NDArray[np.int32]) -> NDArray[np.int
                 out[k] = c
                 break
     return out
+
+
+@nb.njit(cache=True)
+def all_there(item: NDArray[np.int32], stock: NDArray[np.int64], hidden: NDArray[np.uint8]) -> bool:
+    """Whether none of these rows is sold out, hidden or beyond the columns."""
+    there = True
+    for row in item:
+        there = there and 0 <= row < len(stock) and stock[row] != 0 and hidden[row] == 0
+    return there
 
 
 @nb.njit(cache=True)
