@@ -1,10 +1,11 @@
 """How fast are answers over HTTP, and what do they cost? Full path: all sources, ranker, rules, answer logged.
 
-    python -m benchmarks.serving --shop demo-shop --workers 1 --connections 8 --seconds 20
+    python -m benchmarks.serving --shop COPY --workers 1 --connections 8 --seconds 20 --candidates 200 --mmr 0.8
 
 Starts ``shelfwise serve`` on the shop, asks for known customers in turn, first at Poisson arrivals (open loop: latency
 counts from the instant a request was due), then as fast as the connections allow (closed loop). CPU is that of the
-whole server: supervisor, keeper and workers. Beside it, in the same run, nginx serves a file as long as an answer.
+whole server: supervisor, keeper and workers; that of the generator, which may share its cores, is told beside it. In
+the same run nginx serves a file as long as an answer. ``--candidates`` publishes the shop's release anew: use a copy.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,11 @@ HOST = "127.0.0.1"
 
 def main() -> None:
     options = _options()
+    if options.candidates:
+        with_candidates(options.shop, options.candidates)
     requests = requests_of(options)
-    with server(options) as running:
+    arranged = {"SHELFWISE__RERANKING__RELEVANCE_WEIGHT": str(options.mmr)} if options.mmr else {}
+    with server(options, arranged) as running:
         sample = httpx.get(f"http://{HOST}:{options.port}{_address('0', options)}").content
         _warm(options, requests)
         results = [
@@ -51,6 +55,8 @@ def main() -> None:
         "connections": options.connections,
         "placement": options.placement,
         "people": len(requests),
+        "candidates": options.candidates or "as released",
+        "relevance_weight": options.mmr or "as set",
         "answer_bytes": len(sample),
         "machine": machine(),
         "results": results,
@@ -68,6 +74,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each of the two runs")
     parser.add_argument("--rate", type=float, default=250.0, help="arrivals a second in the open loop")
     parser.add_argument("--people", type=int, default=2_000, help="known customers asked for in turn")
+    parser.add_argument(
+        "--candidates", type=int, help="judged for an answer; those of the release if not given"
+    )
+    parser.add_argument("--mmr", type=float, metavar="WEIGHT", help="relevance weight below 1: slates by MMR")
     parser.add_argument("--placement", default="home")
     parser.add_argument("--n", type=int, default=10, help="items in an answer")
     parser.add_argument("--port", type=int, default=18_081)
@@ -98,8 +108,9 @@ class Server:
 
 
 def _measured(name: str, server: Server, run: Any, **more: float) -> dict[str, Any]:
-    before = server.cpu_s()
+    before, own = server.cpu_s(), time.process_time()
     outcome: Outcome = run()
+    own = time.process_time() - own
     used = {kind: seconds - before.get(kind, 0.0) for kind, seconds in server.cpu_s().items()}
     total, thousands = sum(used.values()), max(outcome.answers, 1) / 1000
     return {
@@ -110,6 +121,7 @@ def _measured(name: str, server: Server, run: Any, **more: float) -> dict[str, A
         **{f"{kind}_cpu_s_per_1000": seconds / thousands for kind, seconds in used.items()},
         "answers_per_core_second": outcome.answers / total if total else float("nan"),
         "cores_used": total / outcome.seconds,
+        "generator_cores_used": own / outcome.seconds,
     }
 
 
@@ -156,13 +168,32 @@ def _known_users(shop: Path, limit: int) -> list[str]:
     return users[:: max(len(users) // limit, 1)][:limit]
 
 
+def with_candidates(shop: Path, candidates: int) -> None:
+    """Publish the champion anew, with so many candidates for an answer, and let it go live."""
+    from shelfwise.app._layout import Layout
+    from shelfwise.stores.adapters.folder_releases import FolderReleases
+
+    releases = FolderReleases(Layout(shop).releases)
+    champion = releases.alias("champion")
+    if champion is None:
+        raise SystemExit(f"{shop} has no release; run: shelfwise train")
+    manifest = releases.manifest(champion)
+    with tempfile.TemporaryDirectory() as folder:
+        release = Path(folder) / "release"
+        shutil.copytree(releases.open(champion), release, ignore=shutil.ignore_patterns("manifest.json"))
+        settings = release / "settings.json"
+        settings.write_text(json.dumps({**json.loads(settings.read_text()), "pool_size": candidates}))
+        made = releases.publish(release, metrics=manifest["metrics"], trained=manifest["trained"])
+    releases.move("champion", made)
+
+
 @contextmanager
-def server(options: argparse.Namespace) -> Iterator[Server]:
+def server(options: argparse.Namespace, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     command = [sys.executable, "-m", "shelfwise", "--shop", str(options.shop), "serve"]
     command += ["--port", str(options.port), "--workers", str(options.workers)]
     if options.cores:
         command = ["taskset", "-c", options.cores, *command]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | (settings or {}))
     try:
         _wait(f"http://{HOST}:{options.port}/readyz")
         yield Server(psutil.Process(process.pid))
@@ -243,6 +274,7 @@ def _show(report: dict[str, Any], *, as_json: bool) -> None:
             f"  p99 {row['p99']:6.2f}  p99.9 {row['p99.9']:6.2f} ms  degraded {row['degraded_share']:.2%}"
             f"  failed {row['failed']:.0f}  {row['cpu_s_per_1000']:.3f} CPU s/1,000"
             f"  = {row['answers_per_core_second']:.0f} per core-second"
+            f"  (the generator {row['generator_cores_used']:.2f} cores)"
         )
 
 
