@@ -148,17 +148,13 @@ def _said(
     proposed: list[int], signal: list[list[float]], signal_names: Sequence[str]
 ) -> tuple[dict[str, float], ...]:
     """Per position what each source that proposed it scored it; a best seller nobody scored says 0."""
-    place = _own_scores(tuple(signal_names))
+    told_by = _own_scores(tuple(signal_names))
     return tuple(
         [
-            {name: _number(row[place[name]]) for name in _NAMES[bits] if name in place}
+            {name: row[at] if row[at] == row[at] else 0.0 for name, at in told_by[bits]}
             for bits, row in zip(proposed, signal, strict=True)
         ]
     )
-
-
-def _number(value: float) -> float:
-    return value if value == value else 0.0
 
 
 def _rows(outcome: Outcome) -> tuple[bytes, ...]:
@@ -171,7 +167,9 @@ def _rows(outcome: Outcome) -> tuple[bytes, ...]:
 
 
 @lru_cache(maxsize=8)  # one release or two at a time
-def _own_scores(signal_names: tuple[str, ...]) -> dict[str, int]:
-    return {
+def _own_scores(signal_names: tuple[str, ...]) -> list[list[tuple[str, int]]]:
+    """By the bits of who proposed an item: those sources, each with the column of its own score."""
+    place = {
         name.removesuffix("__score"): at for at, name in enumerate(signal_names) if name.endswith("__score")
     }
+    return [[(name, place[name]) for name in names if name in place] for names in _NAMES]
