@@ -138,6 +138,17 @@ def test_erased_rows_are_in_no_file_any_more(lake: DeltaLake) -> None:
     assert content(lake) == [A]
 
 
+def test_the_log_of_a_table_names_nobody_who_was_erased_and_goes_on(lake: DeltaLake) -> None:
+    for version, row in enumerate((A, B, C)):
+        lake.append("event_lines", rows(row), sink="fold", version=version)
+    lake.delete("event_lines", f"event_id = '{B[0]}'")
+    log = lake.folder / "event_lines" / "_delta_log"
+    assert [entry for entry in log.iterdir() if f"'{B[0]}'".encode() in entry.read_bytes()] == []
+    assert not lake.append("event_lines", rows(A), sink="fold", version=2)
+    assert lake.append("event_lines", rows(A), sink="fold", version=3)
+    assert content(DeltaLake(lake.folder)) == sorted([A, A, C])
+
+
 def test_another_process_reads_what_is_written(lake: DeltaLake) -> None:
     lake.append("event_lines", rows(A), sink="fold", version=1)
     reader = DeltaLake(lake.folder, read_only=True)

@@ -70,8 +70,15 @@ class Control:
         self.held[kind, key] = dict(body)
         return "e1"
 
+    def get(self, kind: str, key: str) -> tuple[dict[str, Any], str] | None:
+        body = self.held.get((kind, key))
+        return None if body is None else (body, "e1")
+
     def delete(self, kind: str, key: str, **_: Any) -> bool:
         return self.held.pop((kind, key), None) is not None
+
+    def forget(self, kind: str, key: str) -> int:
+        return int(self.delete(kind, key))
 
     def documents(
         self, kind: str, *, after: str = "", limit: int = 200

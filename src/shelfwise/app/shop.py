@@ -163,6 +163,12 @@ class Shop:
         """Forget a user everywhere; the report of what was removed. Raises NotFound if nothing is known."""
         return self.submit("erase", {"person": f"u:{user_id}"}).result
 
+    def is_own_report(self, report: Mapping[str, Any]) -> bool:
+        """Whether a report of an erasure was made by this shop and is unchanged. Raises InvalidInput if unsigned."""
+        from shelfwise.streaming import is_own_report
+
+        return is_own_report(report, self.readers.control)
+
     def backup(self, folder: str | Path) -> Any:
         """Copy the shop while it runs; the names of the files."""
         return self.submit("backup", {"folder": str(Path(folder).resolve())}).result

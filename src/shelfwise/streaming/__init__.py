@@ -2,6 +2,7 @@
 
 from shelfwise.streaming._answers import ANSWERS, answer_rows, find_answer
 from shelfwise.streaming._direct import DirectInbox
+from shelfwise.streaming._erase import is_own_report
 from shelfwise.streaming._keeper import Keeper
 from shelfwise.streaming._lake import LakeSink
 from shelfwise.streaming._people import LINKS, PeopleFold, linked, links_key
@@ -20,6 +21,7 @@ __all__ = [
     "SeenIds",
     "answer_rows",
     "find_answer",
+    "is_own_report",
     "linked",
     "links_key",
 ]

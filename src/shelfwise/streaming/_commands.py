@@ -11,7 +11,7 @@ import msgspec
 
 from shelfwise.domain import InvalidField, InvalidInput, NotFound, UnknownName
 from shelfwise.stores import BOARD_NAMES, Receipt
-from shelfwise.streaming._erase import Person, erase_from_lake, erase_from_log
+from shelfwise.streaming._erase import Person, erase_from_lake, erase_from_log, signed
 from shelfwise.streaming._lake import LakeSink
 from shelfwise.streaming._people import opted
 from shelfwise.streaming._settings import KeeperStores
@@ -153,9 +153,7 @@ class Commands:
         self._stores.state.commit(dict.fromkeys(person.keys), {})
         self._stores.board.bump("position")
         for key in person.people:
-            wishes += self._stores.control.delete(
-                CONSENT, key, if_match=None, actor="erase", at_us=self._stores.clock()
-            )
+            wishes += self._stores.control.forget(CONSENT, key)
         self.opted_out.difference_update(person.people)
         return self._lake.do(lambda: self._erase_history(person, held, wishes))
 
@@ -166,7 +164,8 @@ class Commands:
         if not (held or wishes or rows or any(log.values())):
             raise NotFound("visitor" if person.user_id is None else "user", person.people[0][2:])
         report = {"people": len(person.people), "states": held, "lake_rows": rows}
-        return Receipt(result=report | {f"log_{name}": count for name, count in log.items()})
+        report |= {f"log_{name}": count for name, count in log.items()}
+        return Receipt(result=signed(report, self._stores.control, self._stores.clock()))
 
     def _backup(self, folder: Path) -> Future[Receipt]:
         if folder.exists() and any(folder.iterdir()):

@@ -2,20 +2,24 @@
 
 The log is rewritten, not masked: each batch that names the person is replaced by one without them, under its own
 position, so that no later rebuild can bring them back. Hashes of event ids stay (they name nobody), and so do counts
-of items. Backups made before keep what they hold.
+of items. Backups made before keep what they hold. Online state forgets at once; the bytes of pages that it no longer
+uses stay in its file until they are used again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hmac
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from shelfwise.domain import Answer, Event, InvalidField
-from shelfwise.stores import START, Entry, EventLog, Lake, Position, StateStore, Stream
+from shelfwise.domain import Answer, Event, InvalidField, InvalidInput, from_us
+from shelfwise.stores import START, ControlStore, Entry, EventLog, Lake, Position, StateStore, Stream
 from shelfwise.streaming._people import linked, links_key
 
+_KEY = ("signing", "erase")  # kind and key of the control document that holds the secret
 _ENTRIES = 256  # batches looked at and rewritten at once
 
 Names = Callable[[Any], bool]
@@ -62,6 +66,36 @@ class Person:
         visitors = ", ".join(_quoted(visitor) for visitor in sorted(self.anonymous_ids))
         some = [f"(user_id IS NULL AND anonymous_id IN ({visitors}))"] if visitors else []
         return " OR ".join(own + some)
+
+
+def signed(report: Mapping[str, Any], control: ControlStore, now_us: int) -> dict[str, Any]:
+    """The report with its instant and a signature by the shop's own key. It names nobody."""
+    told = {**report, "erased_at": from_us(now_us).isoformat()}
+    return {**told, "signature": _signature(told, _signing_key(control, now_us))}
+
+
+def is_own_report(report: Mapping[str, Any], control: ControlStore) -> bool:
+    """Whether this shop made the report, and nobody changed it since. Raises InvalidInput for one without signature."""
+    told = {name: value for name, value in report.items() if name != "signature"}
+    signature, key = report.get("signature"), control.get(*_KEY)
+    if not isinstance(signature, str):
+        raise InvalidInput(f"signature is {signature!r}; expected that of an erasure's report")
+    return key is not None and hmac.compare_digest(signature, _signature(told, key[0]["secret"]))
+
+
+def _signing_key(control: ControlStore, now_us: int) -> str:
+    """Made when it is first needed; it moves with the shop."""
+    held = control.get(*_KEY)
+    if held is None:
+        body = {"secret": secrets.token_hex(32)}
+        control.put(*_KEY, body, if_match="", actor="erase", at_us=now_us)
+        return body["secret"]
+    return str(held[0]["secret"])
+
+
+def _signature(told: Mapping[str, Any], secret: str) -> str:
+    """HMAC-SHA256 over the report's JSON with sorted names."""
+    return hmac.new(bytes.fromhex(secret), msgspec.json.encode(told, order="sorted"), "sha256").hexdigest()
 
 
 def erase_from_log(event_log: EventLog, person: Person) -> dict[str, int]:

@@ -42,7 +42,8 @@ SYNC_ONE_BY_ONE = 16  # files; above this one sync of everything is faster than 
 _DAY, _MONTH = "day", "month"
 _LOG = "_delta_log"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_TABLE = {"delta.logRetentionDuration": "interval 7 days"}
+# No statistics of columns: they would hold ids of people, in plain text, in entries that a deletion leaves.
+_TABLE = {"delta.logRetentionDuration": "interval 7 days", "delta.dataSkippingNumIndexedCols": "0"}
 
 log = logging.getLogger("shelfwise.stores")
 
@@ -115,6 +116,7 @@ class DeltaLake:
             self._sync(table, found)
             if gone:
                 _vacuum(found, keep_hours=0)
+                self._forget_entries(table)
         return gone
 
     def compact(self, table: str) -> None:
@@ -183,6 +185,15 @@ class DeltaLake:
             sync_file(name)
         for folder in {entry.parent, path, *(name.parent for name in added)}:
             sync_folder(folder)
+
+    def _forget_entries(self, table: str) -> None:
+        """Log entries before the last: one holds the predicate of a deletion, and so whom it was about."""
+        found = self._find(table)
+        found.create_checkpoint()
+        self._sync(table, found)  # before anything older goes
+        for entry in (self._path(table) / _LOG).glob("[0-9]*"):
+            if int(entry.name.partition(".")[0]) < found.version():
+                entry.unlink()
 
     def _path(self, table: str) -> Path:
         if not _NAME.fullmatch(table):
