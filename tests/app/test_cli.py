@@ -22,6 +22,7 @@ from shelfwise.app.cli._common import root_options_first
 from shelfwise.app.cli._data import EventFormat, ItemFormat
 from shelfwise.app.cli._models import Strategy
 from shelfwise.domain import SOURCES
+from shelfwise.features import feature_names
 from shelfwise.ingestion import EVENT_FORMATS, ITEM_FORMATS
 
 RULE = json.dumps({"rule_id": "cheap", "kind": "exclude", "where": "price > 3"})
@@ -133,6 +134,12 @@ def test_the_formats_that_a_flag_takes_are_those_that_can_be_read() -> None:
     assert get_args(ItemFormat) == ITEM_FORMATS
     assert get_args(EventFormat) == EVENT_FORMATS
     assert {*get_args(Strategy)} == {"auto", *SOURCES}
+
+
+def test_a_table_that_goes_to_a_pipe_has_a_line_a_row_and_whole_words(run: Run, folder: Path) -> None:
+    lines = run("features", "list", shop=folder).out.splitlines()
+    assert all(any(name in line for line in lines) for name in feature_names())
+    assert len(lines) == len(feature_names()) + 4
 
 
 class TestSafety:

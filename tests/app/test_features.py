@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from shelfwise.app._features import feature_document
+from shelfwise.app._feature_sql import feature_document
 from shelfwise.features import ASKED, EVENT_LINES, FEATURES, DuckDB
 
 NAMES = [feature.name for feature in FEATURES if feature.sql]

@@ -21,6 +21,7 @@ from shelfwise.domain import InvalidInput, NotFound, ShelfwiseError, StoreUnavai
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
 
+_WIDEST = 1_000  # characters of a table that goes to a file
 _VALUED, _PLAIN = ("--shop",), ("--quiet", "-q")
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
 
@@ -105,22 +106,26 @@ def progress_console(context: typer.Context) -> Console:
     return Console(stderr=True, quiet=state_of(context).quiet)
 
 
-def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
-    """Rows as a table, or as a JSON list."""
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "", noun: str = "rows") -> None:
+    """Rows as a table, or as a JSON list; ``noun`` says what there is none of."""
     if as_json:
         show_json(list(rows))
         return
     if not rows:
-        print(f"no {title or 'rows'}", file=sys.stderr)
+        print(f"no {noun}", file=sys.stderr)
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = Table(title=title or None, title_justify="left")
     for name in names:
         numeric = all(isinstance(row.get(name), int | float) for row in rows if row.get(name) is not None)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
+        wide = console.options.update(max_width=_WIDEST)
+        console = Console(width=max(console.width, console.measure(table, options=wide).maximum))
+    console.print(table)
 
 
 def tell(document: Mapping[str, Any], *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def rules_list(context: typer.Context, as_json: JsonFlag = False) -> None:
     """All rules, by priority."""
     with open_shop(context) as shop:
-        show(shop.rules(), as_json=as_json)
+        show(shop.rules(), as_json=as_json, noun="rules")
 
 
 @rules.command("add")
@@ -73,7 +73,7 @@ def rules_remove(
 def keys_list(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Keys by id; secrets are not kept."""
     with open_shop(context) as shop:
-        show(shop.keys(), as_json=as_json)
+        show(shop.keys(), as_json=as_json, noun="keys")
 
 
 @keys.command("add")

@@ -140,7 +140,7 @@ def features_show(
     name: Annotated[str, typer.Argument(help="Name of a feature.")], as_json: JsonFlag = False
 ) -> None:
     """One feature with its SQL."""
-    from shelfwise.app._features import feature_document
+    from shelfwise.app._feature_sql import feature_document
 
     tell(feature_document(name), as_json=as_json)
 
@@ -171,7 +171,7 @@ def features_check(context: typer.Context, as_json: JsonFlag = False) -> None:
 def releases_list(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Releases, newest first."""
     with open_shop(context) as shop:
-        show(shop.releases(), as_json=as_json)
+        show(shop.releases(), as_json=as_json, noun="releases")
 
 
 @releases.command("show")
