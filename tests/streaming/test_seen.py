@@ -9,18 +9,21 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shelfwise.domain import DAY_US, Context, Event, EventLine
+from shelfwise.domain import DAY_US, EVENT_CODES, Context, Event, EventLine
+from shelfwise.features import columns_of, read_columns
 from shelfwise.stores import START, Position
-from shelfwise.streaming._digest import DIGEST, digest_batch, without
+from shelfwise.streaming._digest import DIGEST, digests_of, encoded_batch
 from shelfwise.streaming._seen import CONFLICT, DUPLICATE, NEW, SeenIds
 from streaming.shop import an_event, encoded
 
 TEXT = st.text(max_size=300)
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
-LINES = st.builds(EventLine, TEXT, NUMBERS, st.none() | NUMBERS, st.none() | TEXT, st.none() | NUMBERS)
+UNITS = st.integers(-(2**31) + 1, 2**31 - 1)
+LINES = st.builds(EventLine, TEXT, UNITS, st.none() | NUMBERS, st.none() | TEXT, st.none() | NUMBERS)
 EVENTS = st.builds(
     Event,
-    event_id=TEXT, event=TEXT, occurred_us=NUMBERS, received_us=NUMBERS, user_id=st.none() | TEXT,
+    event_id=TEXT, event=st.sampled_from([*EVENT_CODES]), occurred_us=NUMBERS, received_us=NUMBERS,
+    user_id=st.none() | TEXT,
     lines=st.lists(LINES, max_size=20).map(tuple), query=st.none() | TEXT, bot=st.booleans(),
     context=st.builds(Context, device=st.none() | TEXT, age=st.none() | NUMBERS),
 )  # fmt: skip
@@ -28,18 +31,17 @@ EVENTS = st.builds(
 
 @settings(deadline=None)
 @given(st.lists(EVENTS, max_size=20))
-def test_a_digest_says_where_each_event_lies_whatever_it_says(events: list[Event]) -> None:
+def test_columns_say_where_each_event_lies_whatever_it_says(events: list[Event]) -> None:
     blob = encoded(*events)
-    digests = digest_batch(blob, 7)
-    cut = [blob[start:end] for start, end in zip(digests["start"], digests["end"], strict=True)]
-    assert cut == [msgspec.msgpack.encode(event) for event in events]
+    cuts = read_columns([blob]).cuts
+    assert [blob[start:end] for start, *_, end in cuts] == [msgspec.msgpack.encode(event) for event in events]
 
 
 @settings(deadline=None)
 @given(EVENTS, NUMBERS)
 def test_when_it_was_received_is_no_part_of_an_event(event: Event, received_us: int) -> None:
     again = msgspec.structs.replace(event, received_us=received_us)
-    one, two = digest_batch(encoded(event, again), 7)
+    one, two = digests_of(columns_of([event, again]), 7)
     assert (one["high"], one["low"], one["body"]) == (two["high"], two["low"], two["body"])
 
 
@@ -49,8 +51,7 @@ def test_a_batch_without_some_events_is_the_batch_of_the_others(
     events: list[Event], data: st.DataObject
 ) -> None:
     keep = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
-    blob = encoded(*events)
-    kept = without(blob, digest_batch(blob, 7), np.array(keep, bool))
+    kept = encoded_batch(columns_of(events).take(np.array(keep, bool)))
     assert kept == encoded(*(event for event, wanted in zip(events, keep, strict=True) if wanted))
 
 
@@ -138,6 +139,6 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
 
 def test_events_of_the_shop_are_told_apart(tmp_path: Path) -> None:
     seen = SeenIds(tmp_path)
-    digests = digest_batch(encoded(*(an_event(n) for n in range(1_000))), seen.seed)
+    digests = digests_of(columns_of([an_event(n) for n in range(1_000)]), seen.seed)
     assert (seen.check(digests) == NEW).all()
     seen.close()

@@ -14,6 +14,7 @@ from shelfwise.features._counters import PREFIX as COUNTERS_PREFIX
 from shelfwise.features._counters import ItemCounters
 from shelfwise.features._declare import Feature
 from shelfwise.features._effects import EFFECT, line_effects
+from shelfwise.features._encoded import ORIGINS, EventColumns, columns_of, read_columns
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
 from shelfwise.features._features import FEATURES, ITEM_ROLLING, feature_names, features_for
 from shelfwise.features._fitted import fit_features
@@ -23,7 +24,9 @@ from shelfwise.features._history import (
     device_code,
     event_hash,
     history_lines,
+    item_rows,
     join_states,
+    lines_of,
     merge_state,
     pack_state,
     unpack_state,
@@ -40,12 +43,14 @@ __all__ = [
     "EVENT_LINES",
     "FEATURES",
     "ITEM_ROLLING",
+    "ORIGINS",
     "VIEWS",
     "Assembler",
     "Checked",
     "DuckDB",
     "DuckDBSettings",
     "Engine",
+    "EventColumns",
     "Fading",
     "Feature",
     "ItemCounters",
@@ -54,6 +59,7 @@ __all__ = [
     "catalogue_rows",
     "check",
     "check_columns",
+    "columns_of",
     "compute",
     "device_code",
     "event_hash",
@@ -65,13 +71,16 @@ __all__ = [
     "fit_features",
     "fold_people",
     "history_lines",
+    "item_rows",
     "items_as_of",
     "join_states",
     "line_effects",
+    "lines_of",
     "live_as_of",
     "live_of",
     "merge_state",
     "pack_state",
+    "read_columns",
     "read_events",
     "render_catalogue",
     "render_catalogue_html",

@@ -6,18 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import carray, njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from shelfwise.domain import LINE, MAX_HISTORY, Event
+from shelfwise.features import _msgpack as wire
 from shelfwise.features._effects import EFFECT, note_effects
-from shelfwise.features._history import Head, pack_head, unpack_head
+from shelfwise.features._encoded import EventColumns, columns_of
+from shelfwise.features._history import HEAD_BYTES, LAYOUT, unpack_head
 from shelfwise.features._merging import Lines, interleave, keep_fresh
+
+Bytes = NDArray[np.uint8]
+
+_LARGEST_COUNTRY = 255  # bytes: its size is one of the head's
+_LINE_BYTES = LINE.itemsize
+_FIRST_KNOWN = 2  # a flag of the head
 
 
 def fold_people(
     blobs: Sequence[bytes | None],
-    events: Sequence[Event],
+    events: Sequence[Event] | EventColumns,
     person: NDArray[np.int64],
     lines: NDArray[np.void],
     owner: NDArray[np.int64],
@@ -34,65 +43,194 @@ def fold_people(
     Returns:
         The new blob of each person, None where nothing changed; and the changes of item counters, as
         ``line_effects`` would find them, ``(<= 3 N,)`` of dtype ``EFFECT``.
+
+    Raises:
+        InvalidInput: A blob has another layout.
     """
-    heads = [unpack_head(blob) for blob in blobs]
-    held, held_at = _joined(blobs, heads)
+    columns = columns_of(events)
+    for blob in blobs:
+        if blob is not None and (len(blob) < HEAD_BYTES or blob[0] != LAYOUT):
+            unpack_head(blob)
+    held_at = _edges([len(blob) if blob else 0 for blob in blobs])
     whose = person[owner]
     order = np.argsort(whose, kind="stable")
     given_at = np.searchsorted(whose[order], np.arange(len(blobs) + 1))
-    room = np.minimum(np.diff(held_at) + np.diff(given_at), MAX_HISTORY)
-    out_at = np.concatenate([[0], np.cumsum(room)])
-    out, effects = np.empty(out_at[-1], LINE), np.zeros(3 * len(lines), EFFECT)
-    n_fresh, size = np.zeros(len(blobs), np.int64), np.zeros(len(blobs), np.int64)
-    count = _fold(held, held_at, lines[order], given_at, out, out_at, n_fresh, size, effects)
-    bodies = out.view(np.uint8).data
-    seen = _seen(events, person.tolist(), heads)
-    packed: list[bytes | None] = []
-    for index, (head, fresh) in enumerate(zip(heads, n_fresh.tolist(), strict=True)):
-        if not fresh and seen[index] == head:
-            packed.append(None)
-            continue
-        start = int(out_at[index]) * LINE.itemsize
-        body = bodies[start : start + int(size[index]) * LINE.itemsize]
-        packed.append(b"".join((pack_head(seen[index]._replace(version=head.version + 1)), body)))
-    return packed, effects[:count]
+    room = np.diff(held_at) + _LINE_BYTES * np.diff(given_at) + HEAD_BYTES + _LARGEST_COUNTRY
+    out_at, out_end = _edges(room), np.zeros(len(blobs), np.int64)
+    out, effects = np.empty(out_at[-1], np.uint8), np.zeros(3 * len(lines), EFFECT)
+    count = _fold(
+        np.frombuffer(b"".join([blob or b"" for blob in blobs]), np.uint8), held_at,
+        lines[order], given_at,
+        person, columns.number(wire.OCCURRED),
+        np.frombuffer(columns.blob, np.uint8),
+        columns.fields.value[:, wire.COUNTRY], columns.fields.size[:, wire.COUNTRY],
+        out, out_at, out_end, effects,
+    )  # fmt: skip
+    packed = out.data
+    return [
+        bytes(packed[start:end]) if end else None
+        for start, end in zip(out_at.tolist(), out_end.tolist(), strict=False)
+    ], effects[:count]
 
 
-def _joined(blobs: Sequence[bytes | None], heads: list[Head]) -> tuple[NDArray[np.void], NDArray[np.int64]]:
-    """The lines of all states in one array, and where each begins."""
-    bodies = [memoryview(blob)[head.size :] if blob else b"" for blob, head in zip(blobs, heads, strict=True)]
-    at = np.zeros(len(blobs) + 1, np.int64)
-    np.cumsum([len(body) // LINE.itemsize for body in bodies], out=at[1:])
-    return np.frombuffer(b"".join(bodies), LINE), at
+def _edges(sizes: Any) -> NDArray[np.int64]:
+    """Where each of some runs begins, and where the last one ends."""
+    edges = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=edges[1:])
+    return edges
 
 
-def _seen(events: Sequence[Event], person: list[int], heads: list[Head]) -> list[Head]:
-    """Heads with first sight and country brought up to date."""
-    seen = list(heads)
-    for event, index in zip(events, person, strict=True):
-        seen[index] = seen[index].after(event.occurred_us, event.context.country)
-    return seen
-
-
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _fold(
-    held: Lines,
+    held: Bytes,
     held_at: NDArray[np.int64],
     given: Lines,
     given_at: NDArray[np.int64],
-    out: Lines,
+    person: NDArray[np.int64],
+    occurred_us: NDArray[np.int64],
+    said: Bytes,
+    country_at: NDArray[np.int64],
+    country_size: NDArray[np.int64],
+    out: Bytes,
     out_at: NDArray[np.int64],
-    n_fresh: NDArray[np.int64],
-    size: NDArray[np.int64],
+    out_end: NDArray[np.int64],
     effects: Any,
 ) -> int:
-    """Per person: which lines are fresh, what they change, and the merged history; the number of effects."""
-    count = 0
+    """Per person: which lines are fresh, what they change, and the blob where something changed; number of effects."""
+    earliest, newest = _of_events(person, occurred_us, said, country_at, country_size, len(out_end))
     fresh = np.empty(len(given), LINE)
-    for one in range(len(size)):
-        mine = held[held_at[one] : held_at[one + 1]]
-        n_fresh[one] = keep_fresh(mine, given[given_at[one] : given_at[one + 1]], fresh)
-        new = fresh[: n_fresh[one]]
-        count += note_effects(mine, new, effects[count:])
-        size[one] = interleave(mine, new, out[out_at[one] : out_at[one + 1]])
+    count = 0
+    for one in range(len(out_end)):
+        start, end, goal = held_at[one], held_at[one + 1], out_at[one]
+        if start == end:
+            _new_head(out, goal)
+            before = given[:0]
+        else:
+            body = start + HEAD_BYTES + held[start + 2]
+            _copy(held, start, out, goal, body - start)
+            before = _lines_at(held, body, (end - body) // _LINE_BYTES)
+        changed = _see(out, goal, earliest[one], newest[one], occurred_us, said, country_at, country_size)
+        n_fresh = keep_fresh(before, given[given_at[one] : given_at[one + 1]], fresh)
+        if n_fresh == 0 and not changed:
+            continue
+        count += note_effects(before, fresh[:n_fresh], effects[count:])
+        _put(out, goal + 4, _get(out, goal + 4, 4) + 1, 4)
+        body = goal + HEAD_BYTES + out[goal + 2]
+        after = _lines_at(out, body, min(len(before) + n_fresh, MAX_HISTORY))
+        out_end[one] = body + interleave(before, fresh[:n_fresh], after) * _LINE_BYTES
     return count
+
+
+@njit(cache=True, nogil=True)
+def _of_events(
+    person: NDArray[np.int64],
+    occurred_us: NDArray[np.int64],
+    said: Bytes,
+    country_at: NDArray[np.int64],
+    country_size: NDArray[np.int64],
+    n_people: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each person their earliest event, and the one whose country is newest; -1 where there is none."""
+    earliest, newest = np.full(n_people, -1), np.full(n_people, -1)
+    for event in range(len(person)):
+        one = person[event]
+        if earliest[one] < 0 or occurred_us[event] < occurred_us[earliest[one]]:
+            earliest[one] = event
+        if 0 < country_size[event] <= _LARGEST_COUNTRY:
+            other = newest[one]
+            if other < 0 or _is_newer(
+                occurred_us[event], said, country_at[event], country_size[event],
+                occurred_us[other], said, country_at[other], country_size[other],
+            ):  # fmt: skip
+                newest[one] = event
+    return earliest, newest
+
+
+@njit(cache=True, nogil=True)
+def _see(
+    out: Bytes,
+    head: int,
+    earliest: int,
+    newest: int,
+    occurred_us: NDArray[np.int64],
+    said: Bytes,
+    country_at: NDArray[np.int64],
+    country_size: NDArray[np.int64],
+) -> bool:
+    """Bring first sight and country of the head at ``out[head:]`` up to date; whether that changed it."""
+    changed = False
+    if earliest >= 0:
+        first = occurred_us[earliest]
+        if out[head + 1] & _FIRST_KNOWN == 0 or first < _get(out, head + 8, 8):
+            out[head + 1] |= _FIRST_KNOWN
+            _put(out, head + 8, first, 8)
+            changed = True
+    if newest >= 0:
+        start, size = country_at[newest], country_size[newest]
+        if _is_newer(
+            occurred_us[newest], said, start, size,
+            _get(out, head + 16, 8), out, head + HEAD_BYTES, np.int64(out[head + 2]),
+        ):  # fmt: skip
+            out[head + 2] = size
+            _put(out, head + 16, occurred_us[newest], 8)
+            _copy(said, start, out, head + HEAD_BYTES, size)
+            changed = True
+    return changed
+
+
+@njit(cache=True, nogil=True)
+def _is_newer(
+    at_us: int, data: Bytes, start: int, size: int, other_us: int, other: Bytes, there: int, other_size: int
+) -> bool:
+    """Whether (instant, country) stands after another; texts compare as Python compares them, byte by byte."""
+    if at_us != other_us:
+        return at_us > other_us
+    for k in range(min(size, other_size)):
+        if data[start + k] != other[there + k]:
+            return data[start + k] > other[there + k]
+    return size > other_size
+
+
+@intrinsic
+def _address(_: Any, data: Any, at: Any) -> Any:
+    """Where the byte at a place of an array of bytes lies."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        return builder.gep(array.data, [args[1]])
+
+    return types.voidptr(data, at), generate
+
+
+@njit(cache=True, nogil=True)
+def _lines_at(data: Bytes, at: int, count: int) -> Lines:
+    """The lines that lie in bytes, not copied: they may begin anywhere. Good as long as ``data`` is."""
+    return carray(_address(data, at), (count,), LINE)
+
+
+@njit(cache=True, nogil=True)
+def _new_head(out: Bytes, at: int) -> None:
+    for k in range(HEAD_BYTES):
+        out[at + k] = 0
+    out[at] = LAYOUT
+
+
+@njit(cache=True, nogil=True)
+def _copy(one: Bytes, start: int, two: Bytes, there: int, size: int) -> None:
+    for k in range(size):
+        two[there + k] = one[start + k]
+
+
+@njit(cache=True, nogil=True)
+def _get(data: Bytes, at: int, width: int) -> int:
+    """The little-endian number there; a signed one if it has 8 bytes."""
+    value = np.int64(0)
+    for k in range(width):
+        value |= np.int64(data[at + k]) << np.int64(8 * k)
+    return int(value)
+
+
+@njit(cache=True, nogil=True)
+def _put(data: Bytes, at: int, value: int, width: int) -> None:
+    for k in range(width):
+        data[at + k] = np.uint8((value >> (8 * k)) & 0xFF)

@@ -5,29 +5,30 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import (
-    EVENT_CODES,
     LINE,
     MAX_HISTORY,
     NOBODY,
     Event,
-    EventLine,
     InvalidInput,
     PersonState,
 )
+from shelfwise.features import _msgpack as wire
+from shelfwise.features._encoded import EventColumns, columns_of
 from shelfwise.features._merging import interleave, keep_fresh
 
 DEVICE_CODES: dict[str, int] = {"desktop": 1, "mobile": 2, "tablet": 3, "app": 4, "tv": 5}
-OTHER_DEVICE = 255  # named, but none of the above; 0 is unknown
+# Of a packed state: layout number, flags, bytes of the country, version, first_seen_us, country_at_us.
+_HEAD = struct.Struct("<BBBxIqq")
+HEAD_BYTES = _HEAD.size
+LAYOUT = 1
 
-_NO_ITEM = (EventLine("", 0),)  # an event without items still leaves one line: when, and what kind
-_UNKNOWN_PRICE = -1
+OTHER_DEVICE = 255  # named, but none of the above; 0 is unknown
 
 
 def event_hash(text: str) -> int:
@@ -41,29 +42,45 @@ def device_code(device: str | None) -> int:
 
 
 def history_lines(
-    events: Sequence[Event], row_of: Callable[[str], int]
+    events: Sequence[Event] | EventColumns, row_of: Callable[[str], int]
 ) -> tuple[NDArray[np.void], NDArray[np.int64]]:
     """All lines of many events, in their order, and for each line the index of its event.
 
     ``row_of`` gives the item row, -1 where there is none. An event without items gives one line of item -1.
     Returns ``(N,)`` of dtype ``LINE`` and ``(N,)`` indexes into ``events``.
     """
-    sizes = np.fromiter((len(event.lines) or 1 for event in events), np.int64, len(events))
-    owner = np.repeat(np.arange(len(events)), sizes)
-    each = list(chain.from_iterable(event.lines or _NO_ITEM for event in events))
-    lines = np.empty(len(each), LINE)
-    lines["at_us"] = _column(np.int64, [event.occurred_us for event in events])[owner]
-    hashes = [event_hash(event.event_id) for event in events]
-    orders = [event_hash(e.order_id) if e.order_id else own for e, own in zip(events, hashes, strict=True)]
-    lines["event_hash"] = _column(np.int64, hashes)[owner]
-    lines["order_hash"] = _column(np.int64, orders)[owner]
-    lines["event"] = _column(np.uint8, [EVENT_CODES[event.event] for event in events])[owner]
-    lines["device"] = _column(np.uint8, [device_code(event.context.device) for event in events])[owner]
-    lines["line"] = np.arange(len(each)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    lines["item"] = [row_of(line.item_id) if line.item_id else -1 for line in each]
-    lines["quantity"] = [line.quantity for line in each]
-    lines["price_minor"] = [_UNKNOWN_PRICE if line.price_minor is None else line.price_minor for line in each]
-    return lines, owner
+    columns = columns_of(events)
+    return lines_of(columns, item_rows(columns, row_of)), columns.owner
+
+
+def item_rows(columns: EventColumns, row_of: Callable[[str], int]) -> NDArray[np.int32]:
+    """The row of each item of some events; -1 for the row of an event without items."""
+    return np.array([row_of(item_id) if item_id else -1 for item_id in columns.item_ids()], np.int32)
+
+
+def lines_of(columns: EventColumns, rows: NDArray[np.int32]) -> NDArray[np.void]:
+    """Lines of some events ``(N,)``, given the row of each item."""
+    lines, owner = np.empty(len(rows), LINE), columns.owner
+    hashes = _hashes(columns.encoded(wire.ID))
+    ordered = columns.fields.size[:, wire.ORDER] > 0
+    orders = np.where(ordered, _hashes(columns.encoded(wire.ORDER)), hashes) if ordered.any() else hashes
+    lines["at_us"] = columns.number(wire.OCCURRED)[owner]
+    lines["event_hash"], lines["order_hash"] = hashes[owner], orders[owner]
+    lines["event"], lines["device"] = columns.code[owner], _devices(columns)[owner]
+    lines["line"], lines["item"] = columns.line, rows
+    lines["quantity"], lines["price_minor"] = columns.quantities(), columns.prices()
+    return lines
+
+
+def _hashes(texts: list[bytes]) -> NDArray[np.int64]:
+    """``event_hash`` of each text."""
+    return np.frombuffer(b"".join([blake2b(text).digest()[:8] for text in texts]), "<i8")
+
+
+def _devices(columns: EventColumns) -> NDArray[np.uint8]:
+    named = columns.texts(wire.DEVICE)
+    codes = {device: device_code(device) for device in set(named)}
+    return np.array([codes[device] for device in named], np.uint8)
 
 
 class Head(NamedTuple):
@@ -76,23 +93,12 @@ class Head(NamedTuple):
     country_at_us: int = 0
     size: int = 0  # bytes it takes in the blob
 
-    def after(self, occurred_us: int, country: str | None) -> Head:
-        """With an event in it that occurred then, and named this country or none."""
-        first = self.first_seen_us
-        if first is None or occurred_us < first:
-            self = self._replace(first_seen_us=occurred_us)  # noqa: PLW0642 - a value of itself, later
-        if country and (occurred_us, country) > (self.country_at_us, self.country or ""):
-            self = self._replace(country=country, country_at_us=occurred_us)  # noqa: PLW0642
-        return self
-
 
 def pack_head(head: Head) -> bytes:
     """The first bytes of a blob: layout, flags, version, instants, country."""
     country = (head.country or "").encode()
     flags = head.opted_out | (head.first_seen_us is not None) << 1
-    fixed = _HEAD.pack(
-        _LAYOUT, flags, len(country), head.version, head.first_seen_us or 0, head.country_at_us
-    )
+    fixed = _HEAD.pack(LAYOUT, flags, len(country), head.version, head.first_seen_us or 0, head.country_at_us)
     return fixed + country
 
 
@@ -100,8 +106,8 @@ def unpack_head(blob: bytes | memoryview | None) -> Head:
     """The head of a blob. Raises InvalidInput for a blob of another layout: it must be rebuilt from the log."""
     if blob is None:
         return _NO_HEAD
-    if len(blob) < _HEAD.size or blob[0] != _LAYOUT:
-        raise InvalidInput(f"person blob has layout {bytes(blob[:1])!r}; expected {_LAYOUT}")
+    if len(blob) < _HEAD.size or blob[0] != LAYOUT:
+        raise InvalidInput(f"person blob has layout {bytes(blob[:1])!r}; expected {LAYOUT}")
     _, flags, width, version, first, country_at_us = _HEAD.unpack_from(blob)
     size = _HEAD.size + width
     country = str(blob[_HEAD.size : size], "utf-8") if width else None
@@ -183,15 +189,8 @@ def newest_of(one: NDArray[np.void], two: NDArray[np.void]) -> NDArray[np.void]:
     return out[: interleave(one, two, out)]
 
 
-# Layout number, flags, bytes of the country, version, first_seen_us, country_at_us.
-_HEAD = struct.Struct("<BBBxIqq")
-_LAYOUT = 1
 _NO_HEAD = Head()
 _NOWHERE = (0, "")
-
-
-def _column(dtype: type, values: list[int]) -> NDArray[np.int64]:
-    return np.array(values, dtype)
 
 
 def _place(state: PersonState) -> tuple[int, str]:

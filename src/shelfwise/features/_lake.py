@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, Event, EventLine
-from shelfwise.features._history import history_lines
+from shelfwise.domain import DAY_US, Event
+from shelfwise.features import _msgpack as wire
+from shelfwise.features._encoded import ORIGINS, EventColumns, Fields, columns_of
+from shelfwise.features._history import item_rows, lines_of
 
 # Signed integers and text only: what DuckDB, Spark and Delta all read alike. -1 stands for "no item" and
 # "price unknown", as in a person's history, so that both readers compute with the same numbers.
@@ -50,15 +54,24 @@ EVENT_LINES: pa.Schema = pa.schema(
 )
 
 
-def event_lines(events: Sequence[Event], row_of: Callable[[str], int]) -> pa.Table:
+def event_lines(events: Sequence[Event] | EventColumns, row_of: Callable[[str], int]) -> pa.Table:
     """Rows of the lake table, in the order of the events and their lines."""
-    history, owner = history_lines(events, row_of)
-    index = pa.array(owner)
-    columns: dict[str, Any] = {name: _spread(read(events), index, name) for name, read in _OF_EVENT.items()}
-    columns |= {name: read(events) for name, read in _OF_LINE.items()}
+    said = columns_of(events)
+    history = lines_of(said, item_rows(said, row_of))
+    columns: dict[str, Any] = {
+        name: _texts(said.blob, said.fields, at, said.owner) for name, at in _OF_EVENT.items()
+    }
     columns |= {name: history[field].astype(_numpy(name)) for name, field in _OF_HISTORY.items()}
+    columns["item_id"] = _texts(said.blob, said.items, wire.ITEM_ID, None, filled=True)
+    columns["currency"] = _texts(said.blob, said.items, wire.CURRENCY, None)
+    columns["position"] = _numbers(said.items, wire.INDEX, None)
+    columns["offset_minutes"] = _numbers(said.fields, wire.OFFSET, said.owner)
+    columns["received_us"] = said.number(wire.RECEIVED)[said.owner]
     columns["day"] = (history["at_us"] // DAY_US).astype(np.int32)
-    return pa.table([pa.array(columns[field.name], field.type) for field in EVENT_LINES], schema=EVENT_LINES)
+    columns["origin"] = pa.array(ORIGINS).take(pa.array(said.origin[said.owner]))
+    columns["bot"] = said.number(wire.BOT)[said.owner] != 0
+    columns["person"] = pc.coalesce(_joined("u:", columns["user_id"]), _joined("a:", columns["anonymous_id"]))
+    return pa.table([_fitted(columns[field.name], field.type) for field in EVENT_LINES], schema=EVENT_LINES)
 
 
 _OF_HISTORY = {
@@ -67,38 +80,44 @@ _OF_HISTORY = {
     "device_code": "device",
 }  # fmt: skip
 
-_OF_EVENT: dict[str, Callable[[Sequence[Event]], list[Any]]] = {
-    "event_id": lambda events: [event.event_id for event in events],
-    "event": lambda events: [event.event for event in events],
-    "received_us": lambda events: [event.received_us for event in events],
-    "person": lambda events: [event.person_key for event in events],
-    "user_id": lambda events: [event.user_id for event in events],
-    "anonymous_id": lambda events: [event.anonymous_id for event in events],
-    "session_id": lambda events: [event.session_id for event in events],
-    "order_id": lambda events: [event.order_id for event in events],
-    "query": lambda events: [event.query for event in events],
-    "device": lambda events: [event.context.device for event in events],
-    "country": lambda events: [event.context.country for event in events],
-    "region": lambda events: [event.context.region for event in events],
-    "placement": lambda events: [event.context.placement for event in events],
-    "referrer": lambda events: [event.context.referrer for event in events],
-    "offset_minutes": lambda events: [event.context.offset_minutes for event in events],
-    "recommendation_id": lambda events: [event.recommendation_id for event in events],
-    "origin": lambda events: [event.origin for event in events],
-    "bot": lambda events: [event.bot for event in events],
-}
-
-_NO_ITEM = (EventLine("", 0),)
-
-_OF_LINE: dict[str, Callable[[Sequence[Event]], list[Any]]] = {
-    "item_id": lambda events: [line.item_id or None for event in events for line in event.lines or _NO_ITEM],
-    "currency": lambda events: [line.currency for event in events for line in event.lines or _NO_ITEM],
-    "position": lambda events: [line.index for event in events for line in event.lines or _NO_ITEM],
-}
+_OF_EVENT = {
+    "event_id": wire.ID, "event": wire.NAME, "user_id": wire.USER, "anonymous_id": wire.VISITOR,
+    "session_id": wire.SESSION, "order_id": wire.ORDER, "query": wire.QUERY, "device": wire.DEVICE,
+    "country": wire.COUNTRY, "region": wire.REGION, "placement": wire.PLACEMENT, "referrer": wire.REFERRER,
+    "recommendation_id": wire.RECOMMENDATION,
+}  # fmt: skip
 
 
-def _spread(values: list[Any], index: pa.Array, name: str) -> pa.Array:
-    return pa.array(values, EVENT_LINES.field(name).type).take(index)
+def _texts(
+    blob: bytes, fields: Fields, field: int, owner: NDArray[np.int64] | None, *, filled: bool = False
+) -> pa.Array:
+    """A text of each row, or of each row's owner; null where there is none (or an empty one, if ``filled``).
+
+    Texts stand in the bytes in the order of their rows. So the bytes are a column as they are, of texts and of what
+    lies between, and every second of its values is taken.
+    """
+    size = fields.size[:, field]
+    has = size > 0 if filled else fields.has(field)
+    start = np.where(has, fields.value[:, field], 0)
+    edges = np.maximum.accumulate(np.stack([start, start + np.where(has, size, 0)], axis=1).ravel())
+    offsets = np.append(edges, edges[-1:]).astype(np.int32)
+    whole = pa.StringArray.from_buffers(max(0, len(offsets) - 1), pa.py_buffer(offsets), pa.py_buffer(blob))
+    index = np.arange(len(size)) if owner is None else owner
+    return whole.take(pa.array(2 * index, mask=~has[index]))
+
+
+def _numbers(fields: Fields, field: int, owner: NDArray[np.int64] | None) -> pa.Array:
+    """A number of each row, or of each row's owner; null where there is none."""
+    index = slice(None) if owner is None else owner
+    return pa.array(fields.value[index, field], mask=~fields.has(field)[index])
+
+
+def _joined(head: str, ids: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(head, ids, "")
+
+
+def _fitted(values: Any, kind: pa.DataType) -> pa.Array:
+    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
 def _numpy(name: str) -> Any:

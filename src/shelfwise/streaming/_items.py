@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from shelfwise.domain import InvalidInput, Item, ShelfwiseError
+from shelfwise.features import EventColumns, item_rows
 from shelfwise.stores import Board, Catalogue, EventLog, ItemChange, LiveColumns, Position, StoredItem
 
 log = logging.getLogger("shelfwise.streaming")
@@ -53,6 +56,11 @@ class ItemsFold:
         self._board.bump("catalogue")
         self._board.bump("live")
         return outcomes
+
+    def rows_of(self, events: EventColumns, now_us: int) -> NDArray[np.int32]:
+        """The row of each item of some events, -1 where it has none; items that are new to us get theirs first."""
+        self.introduce(set(events.item_ids()) - {""}, now_us)
+        return item_rows(events, self.row_of)
 
     def introduce(self, item_ids: set[str], now_us: int) -> None:
         """Give rows to items that events name and no feed has named: retired until one does.

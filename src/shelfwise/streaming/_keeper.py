@@ -9,15 +9,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
 from shelfwise.domain import DAY_US, Event, EventLine, InvalidInput, ShelfwiseError, StoreUnavailable
+from shelfwise.features import EventColumns, history_lines, lines_of, read_columns
 from shelfwise.stores import START, Position, Receipt
-from shelfwise.streaming._admission import Admission, Batch, digests_of
+from shelfwise.streaming._admission import Admission, Admitted, Batch
 from shelfwise.streaming._answers import old_pointers, pointers
 from shelfwise.streaming._commands import Commands, apply_wishes
 from shelfwise.streaming._counters import CountersFold
-from shelfwise.streaming._digest import digest_batch
+from shelfwise.streaming._digest import digests_of
 from shelfwise.streaming._items import ItemsFold, decoded_items
 from shelfwise.streaming._lake import LakeSink
 from shelfwise.streaming._people import PeopleFold
@@ -61,7 +61,7 @@ class Keeper:
     def __init__(self, stores: KeeperStores, settings: KeeperSettings | None = None) -> None:
         self._stores, self._settings = stores, settings or KeeperSettings()
         self.figures = Figures()
-        self._pending: list[tuple[Position, list[Event]]] = []
+        self._pending: list[tuple[Position, EventColumns]] = []
         self._pending_answers: list[tuple[Position, Position, list[bytes]]] = []
         self._held, self._answers_end = Held(), stores.log.end("answers")
         self._retry_at = 0.0
@@ -78,9 +78,7 @@ class Keeper:
         )
         self._commands = Commands(stores, self._lake)
         self._admission = Admission(stores.seen, self._commands.opted_out)
-        self._people = PeopleFold(
-            stores.state, self._items.row_of, counted_origins=self._settings.counted_origins
-        )
+        self._people = PeopleFold(stores.state, counted_origins=self._settings.counted_origins)
         self._folded = START
         self._warm()
         self._recover()
@@ -166,7 +164,8 @@ class Keeper:
             away = StoreUnavailable(f"{self.figures.waiting_events} events wait for the state store")
             group.outcomes = [away if at in payloads else old for at, old in enumerate(group.outcomes)]
             return
-        for place, verdict in zip(payloads, self._admission.admit([*payloads.values()]), strict=True):
+        group.admitted = self._admission.admit([*payloads.values()])
+        for place, verdict in zip(payloads, group.admitted.verdicts, strict=True):
             if isinstance(verdict, Batch):
                 group.events[place] = verdict
             else:
@@ -201,7 +200,7 @@ class Keeper:
         blobs, now_us = group.blobs(answers), self._stores.clock()
         ends = self._stores.log.append_all(blobs, at_us=now_us) if blobs else {}
         if "events" in ends:
-            self._took_events(list(group.events.values()), now_us, ends["events"])
+            self._took_events(group.admitted, now_us, ends["events"])
         for place, batch in group.events.items():
             group.outcomes[place] = batch.receipt
             self.figures.duplicates += len(batch.receipt.duplicates)
@@ -212,12 +211,12 @@ class Keeper:
         if "items" in ends:
             self._took_items(group, ends["items"])
 
-    def _took_events(self, batches: list[Batch], now_us: int, position: Position) -> None:
-        self._stores.seen.remember(digests_of(batches), at_us=now_us, position=position)
-        events = [event for batch in batches for event in batch.events]
-        self._pending.append((position, events))
-        self.figures.events += len(events)
-        self.figures.waiting_events += len(events)
+    def _took_events(self, admitted: Admitted | None, now_us: int, position: Position) -> None:
+        assert admitted is not None
+        self._stores.seen.remember(admitted.digests, at_us=now_us, position=position)
+        self._pending.append((position, admitted.events))
+        self.figures.events += len(admitted.events)
+        self.figures.waiting_events += len(admitted.events)
 
     def _took_items(self, group: Round, position: Position) -> None:
         outcomes = self._items.apply([changes for _, changes in group.items.values()], position)
@@ -249,35 +248,29 @@ class Keeper:
         return self._lake.do(lambda: Receipt(result={"lake_rows": self._lake.catch_up()}))
 
     def _fold_pending(self) -> None:
-        """One commit of states, journal, pointers and positions; then nothing is pending."""
-        events = [event for _, batch in self._pending for event in batch]
-        changes: dict[bytes, bytes | None] = {}
-        positions: dict[str, Position] = {}
-        if self._pending:
-            positions[EVENTS] = self._pending[-1][0]
-        for before, after, blobs in self._pending_answers:
-            changes |= pointers(blobs, before)
-            positions[ANSWERS] = after
-        self._fold_events(events, changes, positions)
-        self._pending, self._pending_answers = [], []
-        self.figures.waiting_events = 0
+        """A commit for each group of events, then one of pointers to answers; nothing is pending afterwards."""
+        while self._pending:
+            position, events = self._pending[0]
+            self._fold_events(events, position)
+            del self._pending[0]
+            self.figures.waiting_events -= len(events)
+        if self._pending_answers:
+            changes: dict[bytes, bytes | None] = {}
+            for before, _, blobs in self._pending_answers:
+                changes |= pointers(blobs, before)
+            self._stores.state.commit(changes, {ANSWERS: self._pending_answers[-1][1]})
+            self._pending_answers = []
 
-    def _fold_events(
-        self, events: list[Event], changes: dict[bytes, bytes | None], positions: dict[str, Position]
-    ) -> None:
-        if events:
-            named = {line.item_id for event in events for line in event.lines}
-            self._items.introduce(named, self._stores.clock())
-            folded = self._people.fold(events)
-            journal = self._counters.journal(folded.effects)
-            self._stores.state.commit({**folded.changes, **journal, **changes}, positions)
-            self._counters.add(folded.effects, journal)
-            self.figures.folded_events += len(events)
-        elif positions:
-            self._stores.state.commit(changes, positions)
-        if EVENTS in positions:
-            self._folded = positions[EVENTS]
-            self._stores.board.bump("position")
+    def _fold_events(self, events: EventColumns, position: Position) -> None:
+        """States, journal and position in one commit."""
+        rows = self._items.rows_of(events, self._stores.clock())
+        folded = self._people.fold(events, lines_of(events, rows), events.owner)
+        journal = self._counters.journal(folded.effects)
+        self._stores.state.commit({**folded.changes, **journal}, {EVENTS: position})
+        self._counters.add(folded.effects, journal)
+        self.figures.folded_events += len(events)
+        self._folded = position
+        self._stores.board.bump("position")
 
     def _show(self) -> None:
         """Move the windows, show the counters, cut the journal."""
@@ -307,10 +300,9 @@ class Keeper:
         sample = Event(
             event_id="", event="purchase", occurred_us=0, received_us=0, user_id="", lines=(EventLine(""),)
         )
-        (batch,) = self._admission.admit([msgspec.msgpack.encode([sample])])
-        assert isinstance(batch, Batch)
-        self._stores.seen.remember(batch.digests[:0], at_us=0, position=self._stores.seen.position)
-        self._people.fold([sample])
+        admitted = self._admission.admit([msgspec.msgpack.encode([sample])])
+        self._stores.seen.remember(admitted.digests[:0], at_us=0, position=self._stores.seen.position)
+        self._people.fold(admitted.events, *history_lines(admitted.events, self._items.row_of))
 
     def _recover(self) -> None:
         """Bring everything to where the log ends."""
@@ -344,17 +336,15 @@ class Keeper:
         seen, forgotten_us = self._stores.seen, self._stores.clock() - REMEMBER_US
         while entries := self._stores.log.read("events", seen.position, limit=_CATCH_UP):
             young = [entry for entry in entries if entry.appended_us >= forgotten_us]
-            digests = [digest_batch(entry.blob, seen.seed) for entry in young]
             seen.remember(
-                np.concatenate(digests) if digests else digests_of([]),
+                digests_of(read_columns([entry.blob for entry in young]), seen.seed),
                 at_us=entries[-1].appended_us,
                 position=entries[-1].position,
             )
 
     def _catch_up_events(self) -> None:
         while entries := self._stores.log.read("events", self._folded, limit=_CATCH_UP):
-            events = [event for entry in entries for event in _decode_events(entry.blob)]
-            self._fold_events(events, {}, {EVENTS: entries[-1].position})
+            self._fold_events(read_columns([entry.blob for entry in entries]), entries[-1].position)
 
     def _catch_up_answers(self) -> None:
         before = self._stores.state.position(ANSWERS)
@@ -362,7 +352,3 @@ class Keeper:
             after = entries[-1].position
             self._stores.state.commit(pointers([entry.blob for entry in entries], before), {ANSWERS: after})
             before = after
-
-
-def _decode_events(blob: bytes) -> list[Event]:
-    return msgspec.msgpack.decode(blob, type=list[Event])

@@ -15,12 +15,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shelfwise.domain import DAY_US, Clock, Event, ShelfwiseError
-from shelfwise.features import event_lines
+from shelfwise.domain import DAY_US, Clock, ShelfwiseError
+from shelfwise.features import event_lines, read_columns
 from shelfwise.stores import START, EventLog, Lake, Position, Stream
 from shelfwise.streaming._answers import answer_rows, decode_answers
 from shelfwise.streaming._positions import number_of, position_at
@@ -146,7 +145,7 @@ class LakeSink:
     def _table(self, stream: Stream, blobs: list[bytes]) -> pa.Table:
         if stream == "answers":
             return answer_rows([answer for blob in blobs for answer in decode_answers(blob)])
-        return event_lines([event for blob in blobs for event in _decode(blob)], self._row_of)
+        return event_lines(read_columns(blobs), self._row_of)
 
     def _write(self, stream: Stream, pending: _Pending) -> None:
         rows, version = pa.concat_tables(pending.tables), number_of(pending.position)
@@ -181,6 +180,3 @@ def _complete(job: Callable[[], Any], future: Future[Any]) -> None:
             future.set_result(job())
         except BaseException as trouble:  # noqa: BLE001 - it is raised where the job was asked for
             future.set_exception(trouble)
-
-
-_decode = msgspec.msgpack.Decoder(list[Event]).decode

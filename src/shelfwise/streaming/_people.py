@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import Event, no_lines
-from shelfwise.features import EFFECT, fold_people, history_lines, pack_state, unpack_state
+from shelfwise.domain import no_lines
+from shelfwise.features import EFFECT, ORIGINS, EventColumns, fold_people, pack_state, unpack_state
 from shelfwise.stores import StateStore
 
 LINKS = b"l:"  # + a user's key -> msgpack list of anonymous ids that turned out to be this user, sorted
@@ -29,25 +29,17 @@ class Folded:
 class PeopleFold:
     """Reads what is known, adds a batch, says what to write. Writes nothing itself."""
 
-    def __init__(
-        self, state: StateStore, row_of: Callable[[str], int], *, counted_origins: Sequence[str]
-    ) -> None:
-        self._state, self._row_of = state, row_of
-        self._counted = frozenset(counted_origins)
+    def __init__(self, state: StateStore, *, counted_origins: Sequence[str]) -> None:
+        self._state = state
+        self._counted = np.array([origin in counted_origins for origin in ORIGINS])
         self._known_links: set[tuple[str, str]] = set()
 
-    def fold(self, events: Sequence[Event]) -> Folded:
-        """The batch folded into what the store holds now."""
-        return self.fold_lines(events, *history_lines(events, self._row_of))
-
-    def fold_lines(
-        self, events: Sequence[Event], lines: NDArray[np.void], owner: NDArray[np.int64]
-    ) -> Folded:
-        """The same, for lines that were made before: of ``events[owner]``."""
+    def fold(self, events: EventColumns, lines: NDArray[np.void], owner: NDArray[np.int64]) -> Folded:
+        """A batch folded into what the store holds now; ``lines`` are those of ``events[owner]``."""
         keys, person = _people(events)
         before = self._state.get_many(keys)
         blobs = list(before)
-        counts = np.array([self._counts(event) for event in events], bool)
+        counts = self._counts(events)
         effects = [np.empty(0, EFFECT)]
         for wanted in (False, True):  # uncounted first; mostly there are none
             if np.any(counts == wanted):
@@ -63,19 +55,16 @@ class PeopleFold:
         """Look at the store again: what was said to be written was not."""
         self._known_links.clear()
 
-    def _counts(self, event: Event) -> bool:
+    def _counts(self, events: EventColumns) -> NDArray[np.bool_]:
         """Bots and tests move no counter."""
-        return not event.bot and event.origin in self._counted
+        return self._counted[events.origin] & ~events.bots()
 
-    def _links(self, events: Sequence[Event]) -> dict[bytes, bytes | None]:
+    def _links(self, events: EventColumns) -> dict[bytes, bytes | None]:
         """Anonymous visitors that are new to their user."""
         fresh: dict[str, set[str]] = {}
-        for event in events:
-            if event.user_id is not None and event.anonymous_id is not None:
-                pair = event.user_id, event.anonymous_id
-                if pair not in self._known_links:
-                    fresh.setdefault(event.user_id, set()).add(event.anonymous_id)
-                    self._known_links.add(pair)
+        for pair in events.links() - self._known_links:
+            fresh.setdefault(pair[0], set()).add(pair[1])
+            self._known_links.add(pair)
         if len(self._known_links) > _KNOWN_LINKS:
             self._known_links.clear()
         keys = [links_key(user) for user in fresh]
@@ -106,16 +95,16 @@ def opted(blob: bytes | None, opted_out: bool) -> bytes:
     return pack_state(replace(state, lines=lines, opted_out=opted_out, version=state.version + 1))
 
 
-def _people(events: Sequence[Event]) -> tuple[list[bytes], NDArray[np.int64]]:
+def _people(events: EventColumns) -> tuple[list[bytes], NDArray[np.int64]]:
     """Keys of all people of a batch, each once, and for each event the index of its person."""
-    index: dict[str, int] = {}
-    person = [index.setdefault(event.person_key, len(index)) for event in events]
-    return [key.encode() for key in index], np.array(person, np.int64)
+    index: dict[bytes, int] = {}
+    person = [index.setdefault(key, len(index)) for key in events.person_keys()]
+    return list(index), np.array(person, np.int64)
 
 
 def _fold_some(
     blobs: list[bytes | None],
-    events: Sequence[Event],
+    events: EventColumns,
     person: NDArray[np.int64],
     lines: NDArray[np.void],
     owner: NDArray[np.int64],
@@ -124,7 +113,5 @@ def _fold_some(
     """Fold only the events that are marked."""
     if wanted.all():
         return fold_people(blobs, events, person, lines, owner)
-    place = np.cumsum(wanted) - 1  # of an event among the wanted
-    some = [event for event, is_wanted in zip(events, wanted.tolist(), strict=True) if is_wanted]
-    mine = wanted[owner]
-    return fold_people(blobs, some, person[wanted], lines[mine], place[owner[mine]])
+    place, mine = np.cumsum(wanted) - 1, wanted[owner]  # place: of an event among the wanted
+    return fold_people(blobs, events.take(wanted), person[wanted], lines[mine], place[owner[mine]])

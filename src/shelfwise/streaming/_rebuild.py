@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shelfwise.domain import LINE, Context, Event
+from shelfwise.features import EventColumns, columns_of
 from shelfwise.streaming._people import Folded, PeopleFold
 
 _ROWS = 200_000  # of the lake in one commit
@@ -43,16 +44,16 @@ def rebuild_from_lake(files: Sequence[str], people: PeopleFold) -> Iterator[Fold
     columns = sorted({*_OF_LINE.values(), *_OF_EVENT})
     for file in files:
         for rows in pq.ParquetFile(file).iter_batches(_ROWS, columns=columns):
-            yield people.fold_lines(*_lines_of(pa.table(rows)))
+            yield people.fold(*_lines_of(pa.table(rows)))
 
 
-def _lines_of(rows: pa.Table) -> tuple[list[Event], NDArray[np.void], NDArray[np.int64]]:
+def _lines_of(rows: pa.Table) -> tuple[EventColumns, NDArray[np.void], NDArray[np.int64]]:
     """The rows as lines, the events they are of, and which line is of which event."""
     lines = np.empty(len(rows), LINE)
     for field, column in _OF_LINE.items():
         lines[field] = rows[column].to_numpy()
     _, first, owner = np.unique(lines["event_hash"], return_index=True, return_inverse=True)
-    return _events(rows.take(pa.array(first))), lines, owner
+    return columns_of(_events(rows.take(pa.array(first)))), lines, owner
 
 
 def _events(rows: pa.Table) -> list[Event]:

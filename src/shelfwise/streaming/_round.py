@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from shelfwise.domain import ShelfwiseError
 from shelfwise.stores import ItemChange, Receipt, Stream
-from shelfwise.streaming._admission import Batch
+from shelfwise.streaming._admission import Admitted, Batch
 
 Outcome = Receipt | ShelfwiseError | Future[Receipt]
 
@@ -19,6 +19,7 @@ class Round:
 
     outcomes: list[Outcome | None]
     events: dict[int, Batch] = field(default_factory=dict)  # place in the group -> what was taken
+    admitted: Admitted | None = None  # all of them together
     items: dict[int, tuple[bytes, list[ItemChange]]] = field(default_factory=dict)
 
     def blobs(self, answers: Sequence[bytes] = ()) -> dict[Stream, list[bytes]]:
