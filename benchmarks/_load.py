@@ -27,6 +27,8 @@ class Outcome:
     degraded: int = 0
     seconds: float = 0.0
     lost: int = 0  # never answered
+    refused_s: list[float] = field(default_factory=list)  # until a 503
+    refused_without_hint: int = 0  # 503 that did not say when to come again
 
     @property
     def answers(self) -> int:
@@ -37,6 +39,11 @@ class Outcome:
         """Milliseconds at p50, p90, p99, p99.9."""
         values = np.array(self.latency_s or [np.nan]) * 1e3
         return {f"p{p:g}": float(np.percentile(values, p)) for p in PERCENTILES}
+
+    def refused_ms(self) -> dict[str, float]:
+        """Milliseconds until a 503, at p50 and p99."""
+        values = np.array(self.refused_s or [np.nan]) * 1e3
+        return {f"p{p}": float(np.percentile(values, p)) for p in (50, 99)}
 
     def row(self) -> dict[str, float]:
         """For tables."""
@@ -97,6 +104,9 @@ class Connection(asyncio.Protocol):
             outcome.latency_s.append(time.perf_counter() - due_s)
             outcome.status[status] = outcome.status.get(status, 0) + 1
             outcome.degraded += b'"degraded":{' in body
+            if status == 503:
+                outcome.refused_s.append(outcome.latency_s[-1])
+                outcome.refused_without_hint += b"retry-after: " not in body.lower()
         self._due_s = None
         self._idle(self)
 

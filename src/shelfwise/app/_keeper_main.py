@@ -18,7 +18,7 @@ from shelfwise.app._keeping import close_writers, held_lock, keeper_settings, ke
 from shelfwise.app._layout import Layout
 from shelfwise.app._stores import open_writers
 from shelfwise.app.settings import load_settings
-from shelfwise.domain import StoreUnavailable
+from shelfwise.domain import ShelfwiseError, StoreUnavailable
 from shelfwise.stores.adapters.unix_inbox_server import InboxServer
 from shelfwise.streaming import Keeper
 
@@ -44,6 +44,11 @@ def main() -> int:
     lock = wait_for_lock(layout, told)
     try:
         run(layout, told, attached=True)
+    except (
+        ShelfwiseError
+    ) as trouble:  # for an operator to mend: a line, not a trace, each time it is tried again
+        log.error("keeper.stopped: %s", trouble)
+        return 5
     finally:
         os.close(lock)
     return 0

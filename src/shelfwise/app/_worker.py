@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 from pathlib import Path
 
 from shelfwise.app._clock import open_clock
@@ -69,10 +70,10 @@ def make_door(
     worker: int = 0,
 ) -> Door:
     """The door over these stores."""
-    log = SqliteLog(layout.log, read_only=True)
+    log = cache(lambda: SqliteLog(layout.log, read_only=True))  # answers go without it
 
     def logged(recommendation_id: str) -> Answer | None:
-        return find_answer(readers.state, log, recommendation_id)
+        return find_answer(readers.state, log(), recommendation_id)
 
     return Door(
         inbox=inbox,
