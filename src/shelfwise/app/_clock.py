@@ -23,15 +23,25 @@ def open_clock(folder: Path, settings: ClockSection) -> Clock:
     return lambda: time.time_ns() // 1_000 + offset
 
 
+def move_clock(folder: Path, settings: ClockSection, now_us: int) -> None:
+    """Set the clock of a shop with a time of its own; for whoever holds the shop while nobody else reads its clock."""
+    if settings.start is not None:
+        _keep(folder / "clock.json", to_us(settings.start), now_us - real_time_us())
+
+
 def _offset_us(path: Path, start_us: int) -> int:
     """Shop time less real time, kept so that time never runs back when the shop is opened again."""
     kept = _read(path)
     if kept is None or kept["start_us"] != start_us:
-        kept = {"start_us": start_us, "offset_us": start_us - real_time_us()}
-        beside = path.with_suffix(".tmp")
-        beside.write_text(json.dumps(kept))
-        beside.replace(path)
-    return int(kept["offset_us"])
+        return _keep(path, start_us, start_us - real_time_us())
+    return kept["offset_us"]
+
+
+def _keep(path: Path, start_us: int, offset_us: int) -> int:
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps({"start_us": start_us, "offset_us": offset_us}))
+    beside.replace(path)
+    return offset_us
 
 
 def _read(path: Path) -> dict[str, int] | None:

@@ -7,7 +7,7 @@ of one event share their fate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
@@ -31,6 +31,7 @@ FAULTS = (
 )
 """What can be wrong with an event, by its code. Each is refused by the door with field, value and rule."""
 
+_OF_ARRIVALS = ("arrived_us", "fault", "robot", "honest")  # columns beside those of traffic
 _OF_ANY_EVENT = 4  # faults that an event without items can have too: codes 1 to 4
 _ROBOT_S = 2.0  # seconds between two pages of a robot: what polite crawlers keep, and nobody who reads
 _LATEST_US = (
@@ -93,8 +94,7 @@ class Arrivals:
 
     def take(self, rows: NDArray[Any]) -> Arrivals:
         """Only these rows, in their order."""
-        columns = {one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "traffic"}
-        return Arrivals(self.traffic.take(rows), **columns)
+        return Arrivals(self.traffic.take(rows), *(getattr(self, name)[rows] for name in _OF_ARRIVALS))
 
 
 def arrivals(
@@ -162,12 +162,8 @@ def joined(parts: list[Arrivals]) -> Arrivals:
     """All rows, one part after another."""
     if len(parts) == 1:
         return parts[0]
-    columns = {
-        one.name: np.concatenate([getattr(part, one.name) for part in parts])
-        for one in fields(Arrivals)
-        if one.name != "traffic"
-    }
-    return Arrivals(Traffic.joined([part.traffic for part in parts]), **columns)
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in _OF_ARRIVALS)
+    return Arrivals(Traffic.joined([part.traffic for part in parts]), *columns)
 
 
 def _in_order(made: Arrivals) -> Arrivals:

@@ -20,7 +20,7 @@ import sys
 
 import typer
 
-from shelfwise.app.cli import _admin, _control, _data, _models, _serve
+from shelfwise.app.cli import _admin, _control, _data, _models, _serve, _simulate
 from shelfwise.app.cli._common import Root, State, exit_code
 from shelfwise.domain import ShelfwiseError
 
@@ -33,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(State.from_options)
-for group in (_data, _models, _control, _serve, _admin):
+for group in (_data, _models, _control, _serve, _simulate, _admin):
     group.register(app)
 
 
