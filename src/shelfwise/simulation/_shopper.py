@@ -15,16 +15,16 @@ from shelfwise.simulation._choice import responded
 from shelfwise.simulation._ground import MAX_POSITIONS, Week
 from shelfwise.simulation._people import Person, person_of
 from shelfwise.simulation._traffic import Traffic
-from shelfwise.simulation._visits import LINES, Need, Plan, State
+from shelfwise.simulation._visits import Need, Plan, State
 
 if TYPE_CHECKING:
     from shelfwise.simulation._world import World
 
 NO_ROWS = np.empty(0, np.int32)
 
-_ROOM = (
-    1_024  # lines that a step of a visit can send: at most 128 positions, all clicked, or a cart three times
-)
+# Lines that a step of a visit can send, at most 128 positions, all clicked, or a cart three times; and lines that may
+# wait beside them to be drained.
+_ROOM, _KEPT = 1_024, 384
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +36,7 @@ class Slate:
     recommendation: int = -1  # number of the answer; -1: the shop's own list
 
     def __post_init__(self) -> None:
-        if len(self.item) > MAX_POSITIONS or len(np.unique(self.item)) != len(self.item):
+        if len(self.item) > MAX_POSITIONS or len(set(self.item.tolist())) != len(self.item):
             raise InvalidField("slate", self.item.tolist(), f"at most {MAX_POSITIONS} items, each once")
 
 
@@ -150,7 +150,7 @@ class Visit:
                 continue
             state.number[visits.VIEWED] = -1
             carted = visits.meet(ground, self._week, state, self._plan, n)
-            self._keep()
+            self._make_room()
             if state.number[visits.VIEWED] >= 0:
                 at_hand = np.array([state.number[visits.VIEWED]], np.int32)
                 wanted = self._need(n + 1) if carted and n + 1 < self._plan.needs else need
@@ -160,7 +160,7 @@ class Visit:
             yield self._place(visits.CART_PAGE, Need(visits.CART_PAGE, -1, -1), NO_ROWS)
         self._ask = None
         visits.check_out(ground, state, self._plan)
-        self._keep()
+        self._make_room()
 
     def show(self, slate: Slate) -> Response:
         """The shopper reacts to a slate, at the ask that stands."""
@@ -181,7 +181,7 @@ class Visit:
             context.seeds,
             slate.recommendation,
         )
-        self._keep()
+        self._make_room()
         self._asked += 1
         met = chosen >= 0 and self._world.items.category[rows[chosen]] == context.category
         self._met = self._met or bool(met)
@@ -193,9 +193,9 @@ class Visit:
 
     def records(self) -> NDArray[np.void]:
         """The same as rows of dtype ``LINES``: less to do where many visits are brought together."""
-        sent = np.concatenate([np.empty(0, LINES), *self._sent])
-        self._sent = []
-        return sent
+        sent = [*self._sent, self._state.lines[: self._state.number[visits.N_LINES]].copy()]
+        self._sent, self._state.number[visits.N_LINES] = [], 0
+        return sent[0] if len(sent) == 1 else np.concatenate(sent)
 
     def _need(self, n: int) -> Need:
         return Need(*visits.need_of(self._world.ground, self._week, self._state, self._plan, n))
@@ -208,9 +208,9 @@ class Visit:
         self._ask = Ask(shown, context, int(state.number[visits.NOW]))
         return self._ask
 
-    def _keep(self) -> None:
-        """Takes the lines of the last step out of the kernel's way."""
+    def _make_room(self) -> None:
+        """Takes lines out of the kernel's way where the next step could run out of them."""
         n_lines = int(self._state.number[visits.N_LINES])
-        if n_lines:
+        if n_lines > _KEPT:
             self._sent.append(self._state.lines[:n_lines].copy())
             self._state.number[visits.N_LINES] = 0

@@ -108,7 +108,7 @@ def new_state(n_lines: int, tells: int = ALL_EVENTS) -> State:
         np.zeros(SEEDS, np.int32),
         np.zeros(MAX_POSITIONS, np.int32),
         np.zeros(MAX_POSITIONS, np.int8),
-        np.zeros(n_lines, LINES),
+        np.empty(n_lines, LINES),
     )
 
 
