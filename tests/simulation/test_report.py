@@ -43,8 +43,8 @@ REPORT = Report(
     funnel=Funnel(visits=1_000, viewed=500, carted=100, begun=50, ordered=40),
     audit=Audit(1_000, STATED * 1.01, STATED, np.sqrt(STATED * (1 - STATED) / 1_000)),
     checks=(
-        Check("Visits on mobile", 0.62, 0.61, True, "StatCounter"),
-        Check("Lists", 2.0, 2.5, False, "a setting"),
+        Check("visits on mobile", 0.62, 0.61, 900, "StatCounter"),
+        Check("carts", 0.2, 0.25, 900, "a setting"),
     ),
     years=Years(YEAR, YEAR, YEAR),
 )

@@ -48,8 +48,9 @@ def test_a_little_shop_by_hand() -> None:
     assert (found.n_persons, found.n_orders, found.n_lines, found.n_items) == (2, 5, 6, 4)
     assert found.interval_days.mean == pytest.approx((4 + 32) / 2)
     assert found.basket_items.mean == pytest.approx(6 / 5)
-    assert found.orders_per_person == pytest.approx(5 / 2)
+    assert found.days_per_person == pytest.approx((3 + 1) / 2)
     assert found.once_share == pytest.approx(1 / 2)
+    assert found.returning_share == 1.0  # on day 36 came person 1, who had been there
     assert found.repeat_share == pytest.approx(1 / 6)
     assert found.month_share[:3] == pytest.approx((4 / 5, 1 / 5, 0.0))
 

@@ -1,6 +1,7 @@
 """A shop with known tastes that emits real events and answers real slates. Pure: arrays in, arrays out."""
 
-from shelfwise.simulation._checks import Audit, Check
+from shelfwise.simulation._calibrate import WHOLESALE, FittedWorld, bent_power_law, fit_world, simulated_year
+from shelfwise.simulation._checks import Audit, Check, audit, checks
 from shelfwise.simulation._items import ItemTruth
 from shelfwise.simulation._lifetime import Lifetime
 from shelfwise.simulation._mess import FAULTS, Arrivals, MessSettings, Queue, arrivals
@@ -41,11 +42,14 @@ __all__ = [
     "arrivals",
     "Ask",
     "Audit",
+    "audit",
     "BAR",
+    "bent_power_law",
     "ByPosition",
-    "Change",
     "Chances",
+    "Change",
     "Check",
+    "checks",
     "chosen",
     "Compared",
     "compared",
@@ -55,6 +59,8 @@ __all__ = [
     "DEVICES",
     "DTYPES",
     "FAULTS",
+    "fit_world",
+    "FittedWorld",
     "Funnel",
     "gini",
     "in_time_order",
@@ -78,6 +84,7 @@ __all__ = [
     "shop_statistics",
     "Shopper",
     "ShopStatistics",
+    "simulated_year",
     "Slate",
     "Spread",
     "spread",
@@ -88,6 +95,7 @@ __all__ = [
     "Truth",
     "Visit",
     "Visits",
+    "WHOLESALE",
     "World",
     "WorldSettings",
     "worst",

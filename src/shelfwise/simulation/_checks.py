@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shelfwise.domain import DAY_US, HOUR_US
+from shelfwise.simulation._calendar import day_factors
+from shelfwise.simulation._settings import WorldSettings
+from shelfwise.simulation._shopper import Slate
+from shelfwise.simulation._tally import Tally, Visits
+from shelfwise.simulation._traffic import DEVICES
+from shelfwise.simulation._truth import Occasion, Truth
+
+_FAR = 4.0  # standard errors: by chance once in 16,000 figures
+_PUBLISHED = 0.5  # a published mean over shops says only so much of one of them
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A figure that the world was set to, and what a run gave."""
+    """A share that the world was set to, and what a run gave."""
 
     name: str
     stated: float
     measured: float
-    share: bool  # a share of something, 0 to 1; otherwise a number
+    n: int  # cases that it was measured on
     source: str  # where the stated figure comes from
+    published: bool = False  # of other shops: expected near, not met
+
+    @property
+    def error(self) -> float:
+        """Standard error of what is measured."""
+        return math.sqrt(self.stated * (1 - self.stated) / self.n) if self.n else math.nan
+
+    @property
+    def met(self) -> bool:
+        """True if chance alone may have made the difference, or shops differ as much."""
+        far = _PUBLISHED * self.stated if self.published else _FAR * self.error
+        return abs(self.measured - self.stated) <= far
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,9 +59,110 @@ class Audit:
     @property
     def size(self) -> int:
         """Positions."""
-        return self.stated.shape[1]
+        return int(self.stated.shape[1])
 
     @property
     def farthest(self) -> float:
         """The largest difference, in standard errors."""
         return float(np.max(np.abs(self.happened - self.stated) / np.maximum(self.error, 1e-12)))
+
+
+def audit(truth: Truth, occasions: Sequence[Occasion], *, size: int = 10, draws: int = 200) -> Audit:
+    """Let shoppers react to slates of popular items, and ask what the world says of the same.
+
+    Args:
+        truth: Of the world.
+        occasions: Who looks, and what they are about: ``truth.occasions``.
+        size: Positions of a slate.
+        draws: Reactions to each slate.
+    """
+    rng = np.random.default_rng(truth.world.seed)
+    popularity = truth.world.items.popularity
+    share, size = popularity / popularity.sum(), min(size, int(np.count_nonzero(popularity)))
+    happened, stated, variance = (np.zeros((3, size)) for _ in range(3))
+    for one in occasions:
+        slate = Slate(rng.choice(len(share), size, replace=False, p=share).astype(np.int32), one.list)
+        happened += truth.tally(one.shopper, slate, one.context, draws)[:3]
+        told = truth.chances(one.shopper, slate, one.context)
+        chance = np.stack([told.examined, told.clicked, told.carted])
+        stated += draws * chance
+        variance += draws * chance * (1 - chance)
+    n = max(draws * len(occasions), 1)
+    return Audit(n, happened / n, stated / n, np.sqrt(variance) / n)
+
+
+def checks(tally: Tally, settings: WorldSettings, *, start_us: int, end_us: int) -> tuple[Check, ...]:
+    """Shares that can be read off a run, beside what they were set to.
+
+    Args:
+        tally: Of all events of the world's shoppers in ``[start_us, end_us)``, before anything spoils them.
+        settings: Of the world; unchanged over that time.
+        start_us: Start of the run.
+        end_us: Its end.
+    """
+    visits = tally.visits()
+    visits = visits.within(start_us, end_us)
+    return (*_of_devices(visits, settings), _of_home(visits, settings), *_of_days(visits, settings, start_us, end_us),
+            _of_evenings(visits, settings), *_of_carts(tally, settings))  # fmt: skip
+
+
+def _of_devices(visits: Visits, settings: WorldSettings) -> list[Check]:
+    """A second device is one of the other two."""
+    main, second = np.array(settings.device_shares), settings.second_device_share
+    stated = main / main.sum() * (1 - second) + (1 - main / main.sum()) * second / 2
+    counted = np.bincount(visits.device, minlength=len(DEVICES))
+    n = len(visits.at_us)
+    return [
+        Check(f"visits on {name}", float(stated[code]), _ratio(int(counted[code]), n), n, "device_shares")
+        for code, name in enumerate(DEVICES)
+    ]
+
+
+def _of_home(visits: Visits, settings: WorldSettings) -> Check:
+    _, first = np.unique(visits.shopper, return_index=True)
+    home = int(np.count_nonzero(visits.country[first] == 0))
+    return Check(
+        "shoppers of the home country", settings.home_country_share, _ratio(home, len(first)), len(first),
+        "home_country_share",
+    )  # fmt: skip
+
+
+def _of_days(visits: Visits, settings: WorldSettings, start_us: int, end_us: int) -> list[Check]:
+    """Weekends against all days, where the run holds whole weeks of them."""
+    days = np.arange(-(-start_us // DAY_US), end_us // DAY_US)
+    days = days[: len(days) // 7 * 7]
+    if len(days) == 0:
+        return []
+    weekend = (days + 3) % 7 >= 5  # 1970 began on a Thursday
+    factors = day_factors(settings, days.tolist())
+    day = visits.at_us // DAY_US
+    day = day[(day >= days[0]) & (day <= days[-1])]
+    share = _ratio(int(np.count_nonzero((day + 3) % 7 >= 5)), len(day))
+    stated = float(factors[weekend].sum() / factors.sum())
+    return [Check("visits on weekends", stated, share, len(day), "weekday_factors, month_factors, holidays")]
+
+
+def _of_evenings(visits: Visits, settings: WorldSettings) -> Check:
+    hours = np.array(settings.hour_factors)
+    late = int(np.count_nonzero(visits.at_us // HOUR_US % 24 >= 18))
+    n = len(visits.at_us)
+    return Check(
+        "visits from 18 to 24 h", float(hours[18:].sum() / hours.sum()), _ratio(late, n), n, "hour_factors"
+    )
+
+
+def _of_carts(tally: Tally, settings: WorldSettings) -> list[Check]:
+    """What becomes of filled carts."""
+    funnel = tally.funnel()
+    unpaid, begun = funnel.carted - funnel.ordered, funnel.begun - funnel.ordered
+    found = [Check("check-outs begun, of carts not paid for", settings.begin_rate, _ratio(begun, unpaid), unpaid,
+                   "begin_rate")]  # fmt: skip
+    if settings.wholesale_share == 0.0:
+        left = _ratio(unpaid, funnel.carted)
+        found.append(Check("filled carts left", 0.702, left, funnel.carted,
+                           "Baymard Institute, mean of 50 studies", published=True))  # fmt: skip
+    return found
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan

@@ -9,6 +9,13 @@ from shelfwise.simulation._statistics import MONTHS, ShopStatistics, Spread, tot
 
 BAR = 0.15  # how far a simulated statistic may be from the real one, relative
 
+_LOYALTY = {
+    "share of items bought before": "repeat_share",
+    "share of customers of one day": "once_share",
+    "share back after half a year": "returning_share",
+    "days with an order, each": "days_per_person",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -56,15 +63,8 @@ def compared(fitted: ShopStatistics, real: ShopStatistics, simulated: ShopStatis
     rows.append(Compared("Popularity", "Gini", *(year.gini for year in years)))
     rows.append(Compared("Popularity", "Zipf slope", *(year.zipf_slope for year in years)))
     rows += _month_rows(fitted, real, simulated)
-    rows.append(
-        Compared("Loyalty", "items bought before", *(year.repeat_share for year in years), barred=False)
-    )
-    rows.append(
-        Compared("Loyalty", "customers of one day", *(year.once_share for year in years), barred=False)
-    )
-    rows.append(
-        Compared("Loyalty", "orders a customer", *(year.orders_per_person for year in years), barred=False)
-    )
+    for name, of in _LOYALTY.items():
+        rows.append(Compared("Loyalty", name, *(getattr(year, of) for year in years), barred=False))
     return rows
 
 

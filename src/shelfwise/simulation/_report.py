@@ -16,8 +16,6 @@ from shelfwise.simulation._report_style import CSS
 from shelfwise.simulation._statistics import MONTHS, PLOT_RANKS, ShopStatistics
 from shelfwise.simulation._tally import Funnel
 
-_OFF = 0.05  # a figure farther than this from what was set is pointed out
-
 DATA_CREDIT = (
     "Real purchases: Online Retail II, Daqing Chen (2019), UCI Machine Learning Repository, CC BY 4.0; "
     "its customers with an account, after the shop's cleaning."
@@ -158,17 +156,16 @@ def _positions(audit: Audit) -> str:
 def _calibration(checks: Sequence[Check]) -> str:
     rows = []
     for check in checks:
-        show = _percent if check.share else _number
         off = check.measured / check.stated - 1 if check.stated else math.nan
-        told = f'<span class="{"good" if abs(off) <= _OFF else "bad"}">{_signed(off)}</span>'
-        rows.append(
-            (escape(check.name), show(check.stated), show(check.measured), told, escape(check.source))
-        )
-    head = ("Figure", "Set to", "Measured", "Off by", "Where it comes from")
+        told = f'<span class="{"good" if check.met else "bad"}">{_signed(off)}</span>'
+        stated, measured = _percent(check.stated), _percent(check.measured)
+        rows.append((escape(check.name), stated, measured, f"{check.n:,}", told, escape(check.source)))
+    head = ("Share of", "Set to", "Measured", "Cases", "Off by", "Setting, or where it is published")
     return _section(
         "The world against its figures",
-        "What the run gave, beside what the world was set to or what is published of shops.",
-        _table(head, rows, words=4),
+        "What the run gave beside what the world was set to. Marked where it is more than four standard errors away, "
+        "or half as much again, or half, of what is published of other shops.",
+        _table(head, rows, words=5),
     )
 
 

@@ -71,8 +71,11 @@ class ShopStatistics:
     n_items: int  # that sold at least once
     interval_days: Spread  # between one day with an order and the next, same person, both in the window
     basket_items: Spread  # distinct items of an order
-    orders_per_person: float  # of those who ordered
+    days_per_person: float  # days with an order, of those who ordered
     once_share: float  # persons with a single day of orders, 0 to 1
+    returning_share: (
+        float  # of who ordered in the later half of the time, those who had in the earlier, 0 to 1
+    )
     repeat_share: float  # of all lines, those whose item the person had bought before in the window, 0 to 1
     gini: float  # of lines over the items that sold: 0 all alike, towards 1 one item has it all
     zipf_slope: float  # of log lines over log rank, ranks 1 to ZIPF_RANKS; negative
@@ -99,8 +102,9 @@ def shop_statistics(purchases: Purchases) -> ShopStatistics:
         n_items=len(sold),
         interval_days=spread(intervals),
         basket_items=spread(size),
-        orders_per_person=_ratio(len(first), len(days_of_person)),
+        days_per_person=_ratio(int(days_of_person.sum()), len(days_of_person)),
         once_share=_ratio(int(np.count_nonzero(days_of_person == 1)), len(days_of_person)),
+        returning_share=_returning_share(person, at_us),
         repeat_share=_repeat_share(lines),
         gini=gini(sold),
         zipf_slope=zipf_slope(sold),
@@ -185,6 +189,14 @@ def _repeat_share(lines: Purchases) -> float:
     person, item = lines.person[rows], lines.item[rows]
     again = (person[1:] == person[:-1]) & (item[1:] == item[:-1])
     return _ratio(int(np.count_nonzero(again)), len(rows))
+
+
+def _returning_share(person: NDArray[np.int64], at_us: NDArray[np.int64]) -> float:
+    if len(at_us) == 0:
+        return float("nan")
+    late = at_us >= (int(at_us.min()) + int(at_us.max())) // 2
+    back = np.intersect1d(person[late], person[~late])
+    return _ratio(len(back), len(np.unique(person[late])))
 
 
 def _rank_share(sold: NDArray[np.int64]) -> tuple[float, ...]:

@@ -62,6 +62,13 @@ class Visits:
     country: NDArray[np.int16]  # (V,)
     ordered: NDArray[np.bool_]  # (V,)
 
+    def within(self, start_us: int, end_us: int) -> Visits:
+        """Those that began in ``[start_us, end_us)``."""
+        rows = (self.at_us >= start_us) & (self.at_us < end_us)
+        return Visits(
+            self.at_us[rows], self.shopper[rows], self.device[rows], self.country[rows], self.ordered[rows]
+        )
+
 
 class Tally:
     """Sums over batches, in any order; the memory it takes grows with visits and order lines, not with events."""

@@ -1,0 +1,75 @@
+"""A world is held against what it says of itself, and a wrong figure is noticed."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from shelfwise.domain import DAY_US
+from shelfwise.simulation import Audit, Check, ItemTruth, Tally, Truth, World, WorldSettings, audit, checks
+
+OPENS_US = 14_610 * DAY_US  # 2010-01-01
+LATER_US = OPENS_US + 28 * DAY_US
+
+
+@cache
+def run() -> tuple[World, Tally]:
+    world = World.grow(ItemTruth.synthetic(300), WorldSettings(opens_us=OPENS_US, initial_share=1.0), seed=3)
+    tally = Tally()
+    for lines in world.traffic(OPENS_US, LATER_US, shoppers=range(3_000)):
+        tally.add(lines)
+    return world, tally
+
+
+def test_a_world_does_what_it_was_set_to() -> None:
+    world, tally = run()
+    found = checks(tally, world.settings, start_us=OPENS_US, end_us=LATER_US)
+    assert {one.name for one in found} >= {"visits on mobile", "visits on weekends", "visits from 18 to 24 h"}
+    assert [one.name for one in found if not one.published and not one.met] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"home_country_share": 0.8}, "shoppers of the home country"),
+        ({"device_shares": (0.5, 0.46, 0.04)}, "visits on mobile"),
+        ({"weekday_factors": (1, 1, 1, 1, 1, 3, 3)}, "visits on weekends"),
+        ({"begin_rate": 0.9}, "check-outs begun, of carts not paid for"),
+    ],
+)
+def test_a_world_set_to_something_else_is_noticed(wrong: dict[str, object], name: str) -> None:
+    world, tally = run()
+    other = WorldSettings(**{**world.settings.model_dump(), **wrong})
+    found = {one.name: one for one in checks(tally, other, start_us=OPENS_US, end_us=LATER_US)}
+    assert not found[name].met
+
+
+def test_a_run_of_less_than_a_week_says_nothing_of_weekends() -> None:
+    world, tally = run()
+    found = checks(tally, world.settings, start_us=OPENS_US, end_us=OPENS_US + 6 * DAY_US)
+    assert "visits on weekends" not in {one.name for one in found}
+
+
+def test_a_figure_is_met_within_four_standard_errors() -> None:
+    # sqrt(0.5 * 0.5 / 10,000) = 0.005
+    assert Check("n", 0.5, 0.519, 10_000, "s").met
+    assert not Check("n", 0.5, 0.521, 10_000, "s").met
+    assert Check("n", 0.5, 0.7, 10_000, "s", published=True).met
+
+
+def test_what_shoppers_do_is_what_the_world_states() -> None:
+    world, _ = run()
+    truth = Truth(world)
+    occasions = truth.occasions(OPENS_US, LATER_US, shoppers=range(200), limit=20)
+    found = audit(truth, occasions, size=5, draws=500)
+    assert found.n == 10_000
+    assert found.size == 5
+    assert found.farthest < 4.5  # of 15 numbers: wrong about once in 10,000 seeds; seed fixed
+
+
+def test_the_farthest_is_counted_in_standard_errors() -> None:
+    stated = np.full((3, 2), 0.5)
+    happened = stated + np.array([[0.0, 0.03], [0.0, 0.0], [-0.01, 0.0]])
+    assert Audit(100, happened, stated, np.full((3, 2), 0.01)).farthest == pytest.approx(3)
