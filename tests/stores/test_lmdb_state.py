@@ -195,3 +195,18 @@ def test_a_copy_is_a_whole_state(state: LmdbState, tmp_path: Path) -> None:
     copy = LmdbState(tmp_path / "restored", map_bytes=SMALL)
     assert (copy.get(b"a"), copy.position("state"), copy.needs_rebuild) == (b"1", "5", False)
     copy.close()
+
+
+def test_values_that_outgrow_their_pages_leave_no_page_for_each(state: LmdbState) -> None:
+    def n_pages() -> (
+        int
+    ):  # (pages of keys, for 2,000 keys of some 30 bytes with what says where their values lie)
+        with state._env.begin() as txn:
+            return int(txn.stat(state._dbs["state"])["leaf_pages"])
+
+    keys = [f"u:{number:06d}".encode() for number in range(2_000)]
+    for size in (1_500, 3_000, 3_050):
+        for first in range(20):
+            state.commit({key: key * (size // 8) for key in keys[first::20]}, {})
+    assert n_pages() < len(keys) / 4
+    assert all(value == key * (3_050 // 8) for key, value in state.scan(b"u:"))
