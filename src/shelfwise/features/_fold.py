@@ -19,6 +19,9 @@ from shelfwise.features._merging import Lines, interleave, keep_fresh
 
 Bytes = NDArray[np.uint8]
 
+_AT_ONCE = (
+    128  # people: their blobs, old and new, stay in the cache, and no call of the system makes room for them
+)
 _LARGEST_COUNTRY = 255  # bytes: its size is one of the head's
 _LINE_BYTES = LINE.itemsize
 _FIRST_KNOWN = 2  # a flag of the head
@@ -51,26 +54,30 @@ def fold_people(
     for blob in blobs:
         if blob is not None and (len(blob) < HEAD_BYTES or blob[0] != LAYOUT):
             unpack_head(blob)
-    held_at = _edges([len(blob) if blob else 0 for blob in blobs])
     whose = person[owner]
     order = np.argsort(whose, kind="stable")
-    given_at = np.searchsorted(whose[order], np.arange(len(blobs) + 1))
-    room = np.diff(held_at) + _LINE_BYTES * np.diff(given_at) + HEAD_BYTES + _LARGEST_COUNTRY
-    out_at, out_end = _edges(room), np.zeros(len(blobs), np.int64)
-    out, effects = np.empty(out_at[-1], np.uint8), np.zeros(3 * len(lines), EFFECT)
-    count = _fold(
-        np.frombuffer(b"".join([blob or b"" for blob in blobs]), np.uint8), held_at,
-        lines[order], given_at,
-        person, columns.number(wire.OCCURRED),
-        np.frombuffer(columns.blob, np.uint8),
+    given, given_at = lines[order], np.searchsorted(whose[order], np.arange(len(blobs) + 1))
+    said = (
+        columns.number(wire.OCCURRED), np.frombuffer(columns.blob, np.uint8),
         columns.fields.value[:, wire.COUNTRY], columns.fields.size[:, wire.COUNTRY],
-        out, out_at, out_end, effects,
     )  # fmt: skip
-    packed = out.data
-    return [
-        bytes(packed[start:end]) if end else None
-        for start, end in zip(out_at.tolist(), out_end.tolist(), strict=False)
-    ], effects[:count]
+    earliest, newest = _of_events(person, *said, len(blobs))
+    packed: list[bytes | None] = []
+    effects, count = np.zeros(3 * len(lines), EFFECT), 0
+    for first in range(0, len(blobs), _AT_ONCE):
+        held, part = blobs[first : first + _AT_ONCE], slice(first, first + _AT_ONCE)
+        edges = given_at[first : first + len(held) + 1]
+        held_at = _edges([len(blob) if blob else 0 for blob in held])
+        room = np.diff(held_at) + _LINE_BYTES * np.diff(edges) + HEAD_BYTES + _LARGEST_COUNTRY
+        out_at, out_end = _edges(room), np.zeros(len(held), np.int64)
+        out = np.empty(out_at[-1], np.uint8)
+        count += _fold(
+            np.frombuffer(b"".join([blob or b"" for blob in held]), np.uint8), held_at,
+            given, edges, earliest[part], newest[part], *said, out, out_at, out_end, effects[count:],
+        )  # fmt: skip
+        ends = zip(out_at.tolist(), out_end.tolist(), strict=False)
+        packed += [out.data[start:end].tobytes() if end else None for start, end in ends]
+    return packed, effects[:count]
 
 
 def _edges(sizes: Any) -> NDArray[np.int64]:
@@ -86,7 +93,8 @@ def _fold(
     held_at: NDArray[np.int64],
     given: Lines,
     given_at: NDArray[np.int64],
-    person: NDArray[np.int64],
+    earliest: NDArray[np.int64],
+    newest: NDArray[np.int64],
     occurred_us: NDArray[np.int64],
     said: Bytes,
     country_at: NDArray[np.int64],
@@ -97,7 +105,6 @@ def _fold(
     effects: Any,
 ) -> int:
     """Per person: which lines are fresh, what they change, and the blob where something changed; number of effects."""
-    earliest, newest = _of_events(person, occurred_us, said, country_at, country_size, len(out_end))
     fresh = np.empty(len(given), LINE)
     count = 0
     for one in range(len(out_end)):

@@ -96,10 +96,11 @@ def opted(blob: bytes | None, opted_out: bool) -> bytes:
 
 
 def _people(events: EventColumns) -> tuple[list[bytes], NDArray[np.int64]]:
-    """Keys of all people of a batch, each once, and for each event the index of its person."""
-    index: dict[bytes, int] = {}
-    person = [index.setdefault(key, len(index)) for key in events.person_keys()]
-    return list(index), np.array(person, np.int64)
+    """Keys of all people of a batch, each once, in the store's order, and for each event the index of its person."""
+    each = events.person_keys()
+    keys = sorted(set(each))
+    index = dict(zip(keys, range(len(keys)), strict=True))
+    return keys, np.array([index[key] for key in each], np.int64)
 
 
 def _fold_some(
