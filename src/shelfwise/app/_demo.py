@@ -1,4 +1,4 @@
-"""The demo: a shop of real data, built through the doors that every shop uses."""
+"""The demo: a shop of real data, built through the doors that every shop uses, with simulated browsing beside it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from shelfwise.app._demo_browsing import add_browsing
 from shelfwise.app._layout import Layout
 from shelfwise.app.shop import Shop
 from shelfwise.domain import MINUTE_US, InvalidInput, NotTrained, from_us, to_us
@@ -21,6 +22,8 @@ NAME = "The Gift Shop"
 
 def build_demo(folder: Path, console: Console, *, until: str | None = None) -> None:
     """Make the shop in ``folder`` if it is not there yet: import, train, publish.
+
+    Of a history cut short by ``until``, the simulated browsing is left out: it is of the last weeks.
 
     Raises:
         InvalidInput: ``until`` is no instant with a time zone.
@@ -37,6 +40,8 @@ def build_demo(folder: Path, console: Console, *, until: str | None = None) -> N
     try:
         _import(shop, cleaned, console)
         del cleaned
+        if until is None:
+            _add_browsing(shop, console)
         for process in warming:
             process.wait()
         console.print(f"kernels compiled after {time.perf_counter() - begun:.1f} s", style="dim")
@@ -95,6 +100,15 @@ def _import(shop: Shop, cleaned: Cleaned, console: Console) -> None:
     shop.drain()
     took = time.perf_counter() - begun
     console.print(f"imported {accepted:,} events ({duplicates:,} known already) in {took:.1f} s")
+
+
+def _add_browsing(shop: Shop, console: Console) -> None:
+    begun = time.perf_counter()
+    added = add_browsing(shop)["accepted"]
+    took = time.perf_counter() - begun
+    console.print(
+        f"added {added:,} simulated events, of which nothing is learned, in {took:.1f} s", style="dim"
+    )
 
 
 def _train(shop: Shop, console: Console) -> None:

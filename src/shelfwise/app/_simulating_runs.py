@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -224,13 +224,17 @@ def _closed_over_http(run: Run) -> Counter[str]:
 def _went_round(
     run: Run, plan: Plan, loop: Loop, tell_shop: Callable[[ItemTruth, ItemTruth], None]
 ) -> Counter[str]:
-    """Act after act, until the story is over or as many lines were told as were asked for."""
-    before = plan.wares.truth
+    """Act after act, until the story is over or as many lines were told as were asked for.
+
+    Afterwards the shop's items are as they were, but for those that were launched.
+    """
+    before = truth = plan.wares.truth
     for act in plan.acts:
         before = _played(run, plan, loop, act, before, tell_shop)
         if loop.is_full:
             break
     loop.finish()
+    tell_shop(before, replace(truth, born_us=before.born_us))
     return loop.sink.close() + loop.counts
 
 
