@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shelfwise.candidates import Proposal
 from shelfwise.domain import SOURCES
-from shelfwise.serving._retrieve import merge, places_of
+from shelfwise.serving._retrieve import hear, merge, places_of, unjudged
 
 ROWS = st.lists(st.integers(0, 60), unique=True, max_size=30)
 
@@ -54,3 +54,26 @@ def test_nobody_proposing_anything_is_no_candidate() -> None:
 def test_places_are_where_items_stand(item: list[int], among: list[int]) -> None:
     found = places_of(np.array(item, np.int32), np.array(among, np.int32))
     assert found.tolist() == [among.index(row) if row in among else -1 for row in item]
+
+
+def test_a_source_that_hands_over_its_table_is_heard_as_by_its_opinion() -> None:
+    table = np.array([[1.0, np.nan, 3.0], [4.0, 5.0, 6.0]], np.float32)
+    item = np.array([2, 0, 1, 7], np.int32)  # 7 is beyond the table
+    asked = unjudged(item, np.zeros(4, np.uint16))
+    told = [[3.0, 6.0], [1.0, 4.0], [np.nan, 5.0], [np.nan, np.nan]]
+
+    def opinion(rows: np.ndarray) -> np.ndarray:
+        assert rows is item
+        return np.array(told, np.float32)
+
+    class Two:
+        signals = ("a", "b")
+
+    proposals = {
+        "other": Proposal(item[:0], np.empty(0, np.float32), opinion),
+        "tabled": Proposal(item[:0], np.empty(0, np.float32), opinion, table),
+    }
+    heard = hear(asked, proposals, {"other": Two(), "silent": Two(), "tabled": Two()})
+    np.testing.assert_array_equal(heard.signal[:, :2], told)
+    assert np.isnan(heard.signal[:, 2:4]).all()
+    np.testing.assert_array_equal(heard.signal[:, 4:], told)

@@ -38,7 +38,7 @@ class ListSource:
             return Proposal.nothing(len(self.signals))
         near, blocked = self.near, open_to(query, person, live, len(self.near))
         table, item, score = _nearest(rows, weight, near.start, near.item, near.similarity, blocked, limit)
-        return Proposal(item, score, reads(table))
+        return Proposal(item, score, reads(table), table)
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """The reason's code, and per item the asked one whose vote for it weighs most."""

@@ -21,6 +21,8 @@ class Proposal:
     score: NDArray[np.float32]  # same length, falling
     opinion: Callable[[NDArray[np.int32]], NDArray[np.float32]]
     """``(C,)`` item rows -> ``(C, len(signals))``: this source's columns for any items; NaN where it has none."""
+    table: NDArray[np.float32] | None = None
+    """``(len(signals), I)`` by item row: what ``opinion`` reads, where it reads a table; NaN holds beyond its end."""
 
     @classmethod
     def nothing(cls, n_signals: int) -> Proposal:

@@ -13,6 +13,9 @@ from shelfwise.candidates import CandidateSource, Proposal
 from shelfwise.domain import SOURCES, Candidates
 from shelfwise.serving._ask import Ask, Trouble, attempt
 
+_NO_TABLES = (np.empty((0, 0), np.float32),) * len(
+    SOURCES
+)  # as many as a kernel takes: it compiles for one number
 BITS = {name: 1 << bit for bit, name in enumerate(SOURCES)}  # of ``proposed``
 SOURCES_UNTIL = 0.6  # share of the budget after which no further source is asked
 
@@ -72,11 +75,21 @@ def hear(
 ) -> Candidates:
     """The same items with what each source says of each: a source may judge what another proposed. ``(C, G)``."""
     signal = np.empty((len(candidates), sum([len(s.signals) for s in sources.values()])), np.float32)
-    at = 0
+    tables, places, at = [], [], 0
     for name, source in sources.items():
         width, proposal = len(source.signals), proposals.get(name)
-        signal[:, at : at + width] = np.nan if proposal is None else proposal.opinion(candidates.item)
+        if proposal is not None and proposal.table is not None and len(tables) < len(_NO_TABLES):
+            tables.append(proposal.table)
+            places.append(at)
+        else:
+            signal[:, at : at + width] = np.nan if proposal is None else proposal.opinion(candidates.item)
         at += width
+    _read(
+        (*tables, *_NO_TABLES[len(tables) :]),
+        np.array(places + [0] * (len(_NO_TABLES) - len(tables)), np.int64),
+        np.ascontiguousarray(candidates.item),
+        signal,
+    )
     return Candidates(candidates.item, candidates.proposed, signal, candidates.score)
 
 
@@ -98,6 +111,23 @@ def _places(item: NDArray[np.int32], among: NDArray[np.int32]) -> NDArray[np.int
                 out[k] = c
                 break
     return out
+
+
+@nb.njit(cache=True)
+def _read(
+    tables: tuple[NDArray[np.float32], ...],
+    place: NDArray[np.int64],
+    item: NDArray[np.int32],
+    signal: NDArray[np.float32],
+) -> None:
+    """Write what each table ``(G, I)`` says of the items into the columns of ``signal`` from its place on."""
+    for t in range(len(tables)):
+        table, at = tables[t], place[t]
+        n_signals, n_items = table.shape
+        for c in range(len(item)):
+            known = 0 <= item[c] < n_items
+            for g in range(n_signals):
+                signal[c, at + g] = table[g, item[c]] if known else np.nan
 
 
 @nb.njit(cache=True)

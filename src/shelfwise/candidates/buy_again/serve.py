@@ -67,7 +67,7 @@ class BuyAgainSource:
         item, value, column = _likeliest(
             rows, score, query.seeds, query.exclude, live.hidden, live.stock, len(self.gap_days), wanted
         )
-        return Proposal(item, value, reads(column))
+        return Proposal(item, value, reads(column), column)
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``bought_before``; it hangs on the item itself, if the person bought it."""

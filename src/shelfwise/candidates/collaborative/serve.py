@@ -81,7 +81,7 @@ class CollaborativeSource:
             near.start, near.item, near.similarity, self._confidence, self._blend, self._unknown,
             self.settings.fold_steps, open_to(query, person, live, len(self.known)), limit,
         )  # fmt: skip
-        return Proposal(item, score, reads(table))
+        return Proposal(item, score, reads(table), table)
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``others_also_bought``, and the item of the history whose neighbours' vote weighs most."""

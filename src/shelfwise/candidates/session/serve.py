@@ -20,7 +20,7 @@ from shelfwise.candidates._history import (
     open_to,
     words_of,
 )
-from shelfwise.candidates._kernels import Floats, Rows, best, reads
+from shelfwise.candidates._kernels import Floats, Rows, best_of, reads
 from shelfwise.candidates._protocol import Proposal
 from shelfwise.candidates._select import keep_best, order_of, score_of
 from shelfwise.candidates.session.settings import SessionSettings
@@ -73,9 +73,12 @@ class SessionSource:
         items, weight = self._asked.of(query, person)
         if len(items) == 0:
             return Proposal.nothing(len(self.signals))
-        table = self.votes(items, weight)[None, :]
-        blocked = open_to(query, person, live, self.index.n_items)
-        return Proposal(*best(table[0], blocked, limit), reads(table))
+        i, s = self.index, self.settings
+        table, item, score = _propose(
+            items, weight, i.start, i.item, i.posting_start, i.posting, i.match, i.vote, i.rarity, i.gain,
+            s.neighbours, np.float32(s.match_decay), self._likeness, open_to(query, person, live, i.n_items), limit,
+        )  # fmt: skip
+        return Proposal(item, score, reads(table), table)
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``seen_together``, and the item of the query that most sessions share with it."""
@@ -184,6 +187,34 @@ def in_order(clicks: Rows, n_items: int, last: int) -> tuple[Rows, Floats]:
     for r in range(n):
         weight[r] = 1.0 - r / (n + 1.0)
     return rows[:n], weight
+
+
+@nb.njit(cache=True)
+def _propose(
+    query: Rows,
+    weight: Floats,
+    start: NDArray[np.int64],
+    session_item: Rows,
+    posting_start: NDArray[np.int64],
+    posting: Rows,
+    match: Floats,
+    session_vote: Floats,
+    rarity: Floats,
+    gain: Floats,
+    neighbours: int,
+    match_decay: np.float32,
+    likeness: Floats,
+    blocked: NDArray[np.uint8],
+    limit: int,
+) -> tuple[Floats, Rows, Floats]:
+    """Votes for every item, ``(1, I)``; and the best of them."""
+    table = np.zeros((1, len(rarity)), np.float32)
+    vote(
+        query, weight, start, session_item, posting_start, posting, match, session_vote, rarity, gain,
+        neighbours, match_decay, likeness, table[0],
+    )  # fmt: skip
+    item, score = best_of(table[0], blocked, limit, np.float32(0))
+    return table, item, score
 
 
 @nb.njit(cache=True)
