@@ -9,7 +9,7 @@ PORT ?= 8080
 SHOP ?= demo-shop
 BENCH_PORT ?= 8099
 
-.PHONY: install demo test test-slow check bench format screenshots clean
+.PHONY: install demo test spark check bench format screenshots clean
 
 install: $(VENV)/.installed
 
@@ -38,8 +38,19 @@ demo: $(VENV)/.core
 	@$(BIN)/shelfwise --shop $(SHOP) demo --port $(PORT)
 
 test: install
-	$(BIN)/pytest -n 2 -m "not browser"
+	$(BIN)/pytest -n 2 -m "not browser and not spark"
 	$(BIN)/pytest -m browser
+
+# The extra `spark` weighs 450 MB and wants Java 17, so it is installed only here.
+$(VENV)/.spark: $(VENV)/.installed
+	@if [ -x $(BIN)/uv ]; then \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[spark]"; \
+	else $(BIN)/python -m pip install --quiet -c constraints.txt -e ".[spark]"; fi
+	@touch $@
+
+# DuckDB and Spark make the same of the same texts.
+spark: $(VENV)/.spark
+	$(BIN)/pytest -n 0 -m spark tests/features tests/app/test_quality.py
 
 check: install
 	$(BIN)/ruff format --check src tests benchmarks

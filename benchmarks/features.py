@@ -2,9 +2,10 @@
 
     python -m benchmarks.features --events 800000
 
-Batch: point-in-time rows (one in three events' worth, at 8 instants) from Parquet. Stream: the same events folded into
-states and counters. Request: 200 candidates for people of 100 and of 2,000 lines. Batch and stream run at a quarter,
-at half and at all of the events, each in a process of its own, so that memory is theirs alone.
+Batch: point-in-time rows (one in three events' worth, at 8 instants) from Parquet, on DuckDB, and with ``--spark`` on
+Spark too, whose CPU and memory are those of its Java as well, start and planning included. Stream: the same events
+folded into states and counters. Request: 200 candidates for people of 100 and of 2,000 lines. Batch and stream run at
+a quarter, at half and at all of the events, each in a process of its own, so that memory is theirs alone.
 """
 
 from __future__ import annotations
@@ -57,14 +58,18 @@ def main() -> None:
         print(json.dumps(MEASURES[options.measure](options)))
         return
     results = []
-    for engine in ("duckdb", "stream"):
+    wanted = [options.only] if options.only else ["duckdb", *(["spark"] if options.spark else []), "stream"]
+    for engine in wanted:
         before = None
+        if engine == "request":
+            continue
         for events in (options.events // 4, options.events // 2, options.events):
             row = _apart(engine, events, options)
             row["growth"] = round(row["cpu_s"] / before, 2) if before else None
             before = row["cpu_s"]
             results.append(row)
-    results += _apart("request", options.events, options)["results"]
+    if options.only in (None, "request"):
+        results += _apart("request", options.events, options)["results"]
     report = {"versions": _versions(), "cores": os.cpu_count(), "results": results}
     print(json.dumps(report) if options.json else _table(report))
 
@@ -76,6 +81,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=400_000, help="synthetic event lines")
     parser.add_argument("--memory-mb", type=int, default=1_000, help="bound of the batch engine")
     parser.add_argument("--threads", type=int, default=2, help="threads of the batch engine")
+    parser.add_argument(
+        "--spark", action="store_true", help="run the same texts on Spark, local[threads], too"
+    )
+    parser.add_argument("--only", choices=("duckdb", "spark", "stream", "request"), help="one reader alone")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--measure", choices=tuple(MEASURES), help=argparse.SUPPRESS)
@@ -111,14 +120,32 @@ def imagined(n_events: int, seed: int) -> list[Event]:
     return [
         Event(
             event_id=f"e{number}", event=KINDS[kind[number]], occurred_us=int(at_us[number]), received_us=NOW,
-            user_id=f"p{person[number]}", lines=tuple(EventLine(f"i{item}", 1 + item % 4, 100 + item) for item in own),
+            user_id=f"p{person[number]}",
+            lines=tuple(EventLine(f"i{item}", 1 + item % 4, 100 + item) for item in own.tolist()),
         )
         for number, own in enumerate(each)
     ]  # fmt: skip
 
 
 def measure_duckdb(options: argparse.Namespace) -> dict[str, Any]:
-    from shelfwise.features import DuckDB, DuckDBSettings, event_lines, training_features
+    from shelfwise.features import DuckDB, DuckDBSettings
+
+    settings = DuckDBSettings(memory_mb=options.memory_mb, threads=options.threads)
+    return {"engine": "duckdb", **_measure_batch(options, lambda: DuckDB(settings))}
+
+
+def measure_spark(options: argparse.Namespace) -> dict[str, Any]:
+    from shelfwise.features import Spark, SparkSettings
+
+    settings = SparkSettings(
+        master=f"local[{options.threads}]", memory_mb=options.memory_mb, partitions=4 * options.threads
+    )
+    return {"engine": "spark", **_measure_batch(options, lambda: Spark(settings))}
+
+
+def _measure_batch(options: argparse.Namespace, open_engine: Callable[[], Any]) -> dict[str, Any]:
+    """Point-in-time rows at 8 instants, from the start of the engine to the last column."""
+    from shelfwise.features import event_lines, training_features
 
     rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -128,25 +155,43 @@ def measure_duckdb(options: argparse.Namespace) -> dict[str, Any]:
         )
         pq.write_table(table, file)
         n_rows, n_lines = options.events // 3, table.num_rows
+        person = table["person"].take(pa.array(rng.integers(0, n_lines, n_rows // 40))).to_pylist()
+        item = rng.integers(0, max(100, options.events // 150), n_rows // 40 * 40)
         asked = pa.table(
             {
-                "person": table["person"].take(pa.array(rng.integers(0, n_lines, n_rows // 40))).to_pylist()
-                * 40,
-                "item_row": pa.array(
-                    rng.integers(0, max(100, options.events // 150), n_rows // 40 * 40), pa.int32()
-                ),
+                "person": person * 40,
+                "item_row": pa.array(item, pa.int32()),
                 "as_of_us": [NOW - 14 * DAY_US * (at % 8) for at in range(n_rows // 40)] * 40,
             }
         )
         del table
-        held_mb, started, cpu = _peak_mb(), time.perf_counter(), time.process_time()
-        with DuckDB(DuckDBSettings(memory_mb=options.memory_mb, threads=options.threads)) as engine:
+        held_mb, started, cpu_s = _peak_mb(), time.perf_counter(), _cpu_s()
+        with open_engine() as engine:
             made = training_features(engine, [file], asked)
+            wall_s, used_s, java_mb = time.perf_counter() - started, _cpu_s() - cpu_s, _children_peak_mb()
         return {
-            "engine": "duckdb", "events": n_lines, "rows": asked.num_rows, "features": len(made),
-            "wall_s": round(time.perf_counter() - started, 2), "cpu_s": round(time.process_time() - cpu, 2),
-            "peak_mb": round(_peak_mb()), "peak_before_mb": round(held_mb),
+            "events": n_lines, "rows": asked.num_rows, "features": len(made), "wall_s": round(wall_s, 2),
+            "cpu_s": round(used_s, 2), "peak_mb": round(_peak_mb() + java_mb), "peak_before_mb": round(held_mb),
         }  # fmt: skip
+
+
+def _cpu_s() -> float:
+    """Of this process and the Java it may have started."""
+    import psutil
+
+    own = psutil.Process()
+    return sum(sum(one.cpu_times()[:2]) for one in (own, *own.children(recursive=True)))
+
+
+def _children_peak_mb() -> float:
+    """Most memory that Java held."""
+    import psutil
+
+    status = [
+        Path(f"/proc/{one.pid}/status").read_text() for one in psutil.Process().children(recursive=True)
+    ]
+    peaks = [line.split()[1] for text in status for line in text.splitlines() if line.startswith("VmHWM")]
+    return sum(map(int, peaks)) / 1_024
 
 
 def measure_stream(options: argparse.Namespace) -> dict[str, Any]:
@@ -269,6 +314,7 @@ def _table(report: dict[str, Any]) -> str:
 
 MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "duckdb": measure_duckdb,
+    "spark": measure_spark,
     "stream": measure_stream,
     "request": measure_request,
 }

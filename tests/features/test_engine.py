@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shelfwise.domain import StoreUnavailable
-from shelfwise.features import DuckDB, DuckDBSettings, Engine
+from shelfwise.features import DuckDB, DuckDBSettings, Engine, Spark
 
 NUMBERS = pa.table({"n": pa.array([1, 2, 3], pa.int64()), "name": ["a", None, "c"]})
 
@@ -63,3 +65,17 @@ class TestDuckDB(EngineContract):
     def engine(self) -> Iterator[Engine]:
         with DuckDB(DuckDBSettings(memory_mb=200)) as engine:
             yield engine
+
+
+def test_no_batch_engine_is_loaded_before_it_is_opened() -> None:
+    code = "import sys, shelfwise.features; print(sorted({'duckdb', 'pyspark', 'py4j'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+class TestSpark(EngineContract):
+    @pytest.fixture
+    def engine(self, spark: Spark) -> Engine:
+        return spark

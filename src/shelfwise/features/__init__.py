@@ -13,12 +13,16 @@ from shelfwise.features._check import Checked, check, check_columns, compute
 from shelfwise.features._counters import PREFIX as COUNTERS_PREFIX
 from shelfwise.features._counters import ItemCounters
 from shelfwise.features._declare import Feature
+from shelfwise.features._drift import Drift, ks, psi
 from shelfwise.features._effects import EFFECT, line_effects
 from shelfwise.features._encoded import ORIGINS, EventColumns, columns_of, read_columns
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
 from shelfwise.features._features import FEATURES, ITEM_ROLLING, feature_names, features_for
+from shelfwise.features._feed import FeedSettings, feed_views
+from shelfwise.features._finding import FINDINGS, Finding
 from shelfwise.features._fitted import fit_features
 from shelfwise.features._fold import fold_people
+from shelfwise.features._gaps import Gap, gaps
 from shelfwise.features._history import (
     DEVICE_CODES,
     device_code,
@@ -32,6 +36,9 @@ from shelfwise.features._history import (
     unpack_state,
 )
 from shelfwise.features._lake import EVENT_LINES, event_lines
+from shelfwise.features._quality import Quality, QualitySettings, check_quality
+from shelfwise.features._quality_page import render_quality
+from shelfwise.features._spark import Spark, SparkSettings
 from shelfwise.features._sql import View
 from shelfwise.features._sql_people import VIEWS, features_view
 
@@ -42,23 +49,33 @@ __all__ = [
     "EFFECT",
     "EVENT_LINES",
     "FEATURES",
+    "FINDINGS",
     "ITEM_ROLLING",
     "ORIGINS",
     "VIEWS",
     "Assembler",
     "Checked",
+    "Drift",
     "DuckDB",
     "DuckDBSettings",
     "Engine",
     "EventColumns",
     "Fading",
     "Feature",
+    "FeedSettings",
+    "Finding",
+    "Gap",
     "ItemCounters",
+    "Quality",
+    "QualitySettings",
     "Rolling",
+    "Spark",
+    "SparkSettings",
     "View",
     "catalogue_rows",
     "check",
     "check_columns",
+    "check_quality",
     "columns_of",
     "compute",
     "device_code",
@@ -68,22 +85,27 @@ __all__ = [
     "feature_names",
     "features_for",
     "features_view",
+    "feed_views",
     "fit_features",
     "fold_people",
+    "gaps",
     "history_lines",
     "item_rows",
     "items_as_of",
     "join_states",
+    "ks",
     "line_effects",
     "lines_of",
     "live_as_of",
     "live_of",
     "merge_state",
     "pack_state",
+    "psi",
     "read_columns",
     "read_events",
     "render_catalogue",
     "render_catalogue_html",
+    "render_quality",
     "training_features",
     "unpack_state",
 ]
