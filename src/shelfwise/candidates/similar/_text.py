@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ _WORD = re.compile(r"[^\W_]+")  # letters and digits of any script
 _FACETS = ("category", "brand", "tags")  # also every "attributes.<name>"
 
 
+@lru_cache(maxsize=1)  # by identity: a training asks of one shelf as of many instants, and for two sources
 def tfidf(shelf: Shelf, *, n_items: int, settings: SimilarSettings) -> Csr:
     """Rows of length 1 (0 for an item without tokens): ``weight * ln(items / items with the token)``.
 

@@ -71,10 +71,8 @@ def fit(
     if np.any(np.diff(query) < 0):
         raise InvalidInput("query is not rising; expected the rows of a query side by side")
     telling = varying(features)
-    told = features[:, telling]
-    told[np.isnan(told)] = UNKNOWN
     rows = xgb.QuantileDMatrix(
-        told,
+        without_holes(features, telling),
         label,
         weight=weight,
         qid=query if settings.objective == "rank:ndcg" else None,
@@ -87,10 +85,20 @@ def fit(
 
 def varying(features: NDArray[np.float32]) -> NDArray[np.intp]:
     """Columns in which not all rows are the same, NaN being a value like others; the first where none varies."""
-    first = features[:1]
-    same = (features == first) | (np.isnan(features) & np.isnan(first))
-    found = np.flatnonzero(~same.all(axis=0))
+    found = np.flatnonzero([_varies(column) for column in features.T])
     return found if len(found) else np.zeros(1, np.intp)
+
+
+def _varies(column: NDArray[np.float32]) -> bool:
+    first = column[:1]
+    return not np.all((column == first) | (np.isnan(column) & np.isnan(first)))
+
+
+def without_holes(features: NDArray[np.float32], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+    """A copy of these columns with ``UNKNOWN`` for NaN."""
+    told = features[:, columns]
+    np.copyto(told, UNKNOWN, where=np.isnan(told))
+    return told
 
 
 def widened(booster: xgb.Booster, columns: NDArray[np.intp], n_features: int) -> xgb.Booster:
