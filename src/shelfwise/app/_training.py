@@ -48,9 +48,12 @@ def run_training(
     judge_only: bool = False,
     sources: Sequence[str] = SOURCES,
     strategies: Sequence[str] = (),
+    objections: Sequence[str] = (),
     told: Callable[[str, float], None] | None = None,
 ) -> Report:
     """Train a shop's release as of now. ``only`` one source or ranker is fitted and judged, and nothing published.
+
+    Nothing is published with ``objections`` to the data either; they stand in the verdict.
 
     Raises NotTrained, UnknownName.
     """
@@ -78,6 +81,7 @@ def run_training(
         rankers=rankers,
         judge_only=judge_only or only is not None,
         strategies=tuple(strategies),
+        objections=tuple(objections),
         parts=PartSettings(candidates=settings.candidates, rankers=settings.rankers),
     )
     return train(workshop, told=told)

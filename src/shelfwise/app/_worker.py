@@ -11,6 +11,7 @@ from shelfwise.app._console import DoorApi, front_door, pages
 from shelfwise.app._layout import LOOPBACK, Layout
 from shelfwise.app._past import LakePast
 from shelfwise.app._processes import process_gauges
+from shelfwise.app._quality import quality_gauges
 from shelfwise.app._stores import Readers, open_readers
 from shelfwise.app.settings import ShopSettings, load_settings
 from shelfwise.console import ONLINE_RETAIL, make_console
@@ -91,7 +92,7 @@ def make_door(
         placements=settings.placements,
         metrics_folder=layout.live / "metrics",
         worker=worker,
-        gauges=lambda: process_gauges(layout),
+        gauges=lambda: {**process_gauges(layout), **quality_gauges(layout)},
         arrange=ArrangeSettings(**settings.reranking),
     )
 

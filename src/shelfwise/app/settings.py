@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from shelfwise.app._parts import PARTS, given_parts
 from shelfwise.domain import InvalidInput, Settings, exponent
+from shelfwise.features import QualitySettings, SparkSettings
 from shelfwise.training.settings import TrainingSettings
 
 FILE_NAME = "shelfwise.toml"
@@ -115,6 +116,19 @@ PLACEMENTS = {
 }
 
 
+class FeaturesSection(Settings):
+    """Batch features and the checks of their quality."""
+
+    gate: bool = True
+    """A failing critical check stops a training from publishing. False trains on anything."""
+
+    quality: QualitySettings = QualitySettings()
+    """What the checks look at, and when they fail."""
+
+    spark: SparkSettings = SparkSettings()
+    """Where Spark runs, for ``--engine spark``."""
+
+
 class ComponentSections(Settings):
     """Settings of learned parts, by name; each part checks its own."""
 
@@ -145,6 +159,9 @@ class ShopSettings(ComponentSections):
 
     training: TrainingSettings = TrainingSettings()
     """How a release is made."""
+
+    features: FeaturesSection = FeaturesSection()
+    """Batch features and the checks of their quality."""
 
     placements: dict[str, PlacementSection] = Field(default_factory=lambda: dict(PLACEMENTS))
     """What each place on the pages shows when the query does not say."""
@@ -312,6 +329,9 @@ currency = "{currency}"     # for items and events that name none
 [training]
 # window_days = 14          # days of outcomes held back for judging
 # n_windows = 8             # past windows the ranker learns from
+
+[features]
+# gate = true               # failing critical data checks stop a release (shelfwise features check)
 
 # [placements.home]         # what a place shows when the query does not say
 # strategy = "auto"

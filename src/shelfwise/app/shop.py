@@ -16,6 +16,7 @@ from shelfwise.domain import Clock, Conflict, NotFound, NotTrained, Origin
 from shelfwise.stores import Inbox, Receipt
 
 if TYPE_CHECKING:
+    from shelfwise.app._features import EngineName
     from shelfwise.app._keeping import OpenInbox
     from shelfwise.app._local import LocalDoor
     from shelfwise.app._stores import Readers
@@ -177,6 +178,7 @@ class Shop:
 
     def train(self, *, only: str | None = None, told: Told | None = None) -> dict[str, Any]:
         """Fit, judge on held-back time, and publish if the gate is passed. Raises NotTrained without history."""
+        from shelfwise.app._features import objections_of
         from shelfwise.app._history import require_history
         from shelfwise.app._training import run_training
         from shelfwise.stores.adapters.delta_lake import DeltaLake
@@ -194,6 +196,7 @@ class Shop:
             registry=self.readers.releases,
             now_us=now_us,
             only=only,
+            objections=() if only else objections_of(self, files, as_of_us=now_us),
             told=told,
         )
         if report.release is not None:
@@ -280,15 +283,25 @@ class Shop:
         """Why an item is, or is not, in the answer of a user."""
         return self.door.explain(item_id=item_id, user_id=user_id, placement=placement)
 
-    def features(self, *, user_id: str, items: Iterable[str]) -> list[dict[str, Any]]:
-        """The features of a user and items as of now, as the request assembles them."""
+    def features(
+        self, *, user_id: str, items: Iterable[str], engine: EngineName | None = None
+    ) -> list[dict[str, Any]]:
+        """The features of a user and items as of now, as the request assembles them or as a batch engine does."""
+        from shelfwise.app._features import compute_shop
+
+        if engine is not None:
+            return compute_shop(self, user_id=user_id, items=list(items), engine=engine)
         return self.door.features(user_id=user_id, items=list(items))
 
-    def check_features(self) -> list[dict[str, Any]]:
-        """Checks of ranges and absent values, derived from the declarations."""
+    def check_features(
+        self, *, engine: EngineName = "duckdb", html: str | Path | None = None
+    ) -> list[dict[str, Any]]:
+        """Checks of the feed, of declared ranges and of drift since the training, failed ones first."""
         from shelfwise.app._features import check_shop
 
-        return check_shop(self)
+        quality = check_shop(self, engine=engine, html=Path(html) if html is not None else None)
+        rows: list[dict[str, Any]] = quality.table.to_pylist()
+        return rows
 
     # ---- control
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +13,9 @@ from shelfwise.app.cli._common import JsonFlag, open_shop, progress_console, sho
 features = typer.Typer(help="The feature catalogue.", no_args_is_help=True)
 releases = typer.Typer(help="The model registry.", no_args_is_help=True)
 Strategy = Literal["auto", "collaborative", "similar", "session", "complements", "trending", "buy_again"]
+Engine = Annotated[
+    Literal["duckdb", "spark"] | None, typer.Option(help="Compute from the lake, with this batch engine.")
+]
 Items = Annotated[
     list[str] | None, typer.Option("--item", help="What the shopper looks at or holds in the cart.")
 ]
@@ -150,20 +154,43 @@ def features_compute(
     context: typer.Context,
     user: Annotated[str, typer.Option(help="Known user.")],
     item: Annotated[list[str], typer.Option("--item", help="Items to compute for.")],
+    engine: Engine = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """The features of a person and items as of now, as the request would assemble them."""
+    """The features of a person and items as of now, as the request would assemble them, or as a batch engine would."""
     with open_shop(context) as shop:
-        show(shop.features(user_id=user, items=item), as_json=as_json)
+        rows = shop.features(user_id=user, items=item, engine=engine)
+    show(rows if as_json else _a_row_a_feature(rows), as_json=as_json)
+
+
+def _a_row_a_feature(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """More than a hundred features fit no line: one line each, a column an item."""
+    names = [name for name in rows[0] if name != "item_id"] if rows else []
+    return [{"feature": name, **{str(row["item_id"]): row[name] for row in rows}} for name in names]
 
 
 @features.command("check")
-def features_check(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """Check ranges and absent values against the declarations. Exit code 1 if one fails."""
+def features_check(
+    context: typer.Context,
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained report.")] = None,
+    engine: Engine = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check the feed, declared ranges, and drift since the training. Exit code 1 if a critical check fails.
+
+    Tells what fails; all checks with --json or --html.
+    """
     with open_shop(context) as shop:
-        rows = shop.check_features()
-    show(rows, as_json=as_json)
-    if not all(row["ok"] for row in rows):
+        rows = shop.check_features(engine=engine or "duckdb", html=html)
+    failed = [row for row in rows if not row["ok"]]
+    if as_json:
+        show_json(rows)
+    elif failed:
+        told = ("severity", "check", "subject", "told")
+        show([{name: row[name] for name in told} for row in failed], as_json=False)
+    else:
+        typer.echo(f"all {len(rows)} checks passed")
+    if any(row["severity"] == "critical" for row in failed):
         raise typer.Exit(1)
 
 

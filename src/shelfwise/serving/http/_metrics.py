@@ -150,8 +150,12 @@ def exposition(folder: Path, gauges: Mapping[str, float]) -> str:
         "shelfwise_answers_unsent": sum(cells[_UNSENT] for cells in living),
         **gauges,
     }
+    family = ""
     for name, value in now.items():
-        lines += [f"# TYPE {name.partition('{')[0]} gauge", f"{name} {value:g}"]
+        if name.partition("{")[0] != family:
+            family = name.partition("{")[0]
+            lines.append(f"# TYPE {family} gauge")
+        lines.append(f"{name} {value:.10g}")
     return "\n".join(lines) + "\n"
 
 
