@@ -9,7 +9,7 @@ PORT ?= 8080
 SHOP ?= demo-shop
 BENCH_PORT ?= 8099
 
-.PHONY: install demo test spark check bench format screenshots clean
+.PHONY: install demo test promises offline spark check bench format screenshots clean
 
 install: $(VENV)/.installed
 
@@ -62,6 +62,15 @@ check: install
 format: install
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
+
+# The promises of docs/reference/promises.md, as long and as often as it says; each prints what it saw. Some half an hour.
+promises: install
+	SHELFWISE_PROMISES=full $(BIN)/pytest -n 0 -s tests/integration/test_storms.py tests/integration/test_faults.py \
+		tests/integration/test_limits.py tests/integration/test_privacy.py tests/e2e/test_injected.py
+
+# All tests again where no network is: only this machine can be reached. Needs root.
+offline: install
+	unshare --net -- bash -c 'ip link set lo up && $(BIN)/pytest -n 2 -m "not browser and not spark"'
 
 # Some two minutes. Shops are copies or new ones: what is measured writes. Figures that count: benchmarks/README.md.
 bench: install

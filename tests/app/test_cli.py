@@ -142,6 +142,12 @@ def test_a_table_that_goes_to_a_pipe_has_a_line_a_row_and_whole_words(run: Run, 
     assert len(lines) == len(feature_names()) + 4
 
 
+def test_a_person_reads_a_feature_a_line(run: Run, folder: Path) -> None:
+    told = run("features", "compute", "--user", "p1", "--item", "br-1", "--item", "te-1", shop=folder)
+    line = next(line for line in told.out.splitlines() if "item__purchase__actors__30d" in line)
+    assert line.count("│") == 4
+
+
 class TestSafety:
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
     def test_a_server_open_to_others_is_refused_while_there_is_no_key(
