@@ -84,13 +84,15 @@ def _findings(findings: Iterable[Finding]) -> str:
 def _drifts(drifts: Sequence[Drift]) -> str:
     """Furthest moved first; a bar is full at the limit."""
     rows = []
-    for one in sorted(drifts, key=lambda one: (one.why_not is not None, -one.psi / one.psi_limit)):
+    for one in sorted(
+        drifts, key=lambda one: (one.why_not is not None, not one.moved, -one.psi / one.psi_limit)
+    ):
         filled = min(100.0, 100.0 * one.psi / one.psi_limit)
         tone = "note" if one.why_not else "warning" if one.moved else "good"
         rows.append(
             (
                 f"<code>{escape(one.name)}</code>",
-                f"<span class=bar><i class={tone} style='width:{filled:.0f}%'></i></span>{one.psi:.3f}",
+                f"<span><span class=bar><i class={tone} style='width:{filled:.0f}%'></i></span>{one.psi:.3f}</span>",
                 f"{one.ks:.3f}",
                 f"{_number(one.mean_then)} → {_number(one.mean_now)}",
                 f"{one.null_then:.0%} → {one.null_now:.0%}",
@@ -102,7 +104,14 @@ def _drifts(drifts: Sequence[Drift]) -> str:
         "beyond chance where few were seen, tells of another population. Drift is a reason to train: "
         "it stops nothing.</p>"
     )
-    return intro + _table(("feature", "PSI", "KS", "mean", "absent", ""), rows)
+    columns = ("feature", "PSI", "KS", "mean", "absent", "told")
+    shown = max(_SHOWN, sum(one.moved for one in drifts))
+    rest = rows[shown:]
+    folded = f"<details><summary>{len(rest)} more</summary>{_table(columns, rest)}</details>" if rest else ""
+    return intro + _table(columns, rows[:shown]) + folded
+
+
+_SHOWN = 12  # features under the heading; the rest is folded
 
 
 def _folded(findings: Sequence[Finding]) -> Iterable[str]:
@@ -165,6 +174,7 @@ th { text-align: left; color: var(--soft); font-weight: 600; }
 th, td { padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
   font-variant-numeric: tabular-nums; }
 code { font: .88em ui-monospace, monospace; overflow-wrap: anywhere; }
+@media (min-width: 64rem) { code { white-space: nowrap; } }
 .bar { display: inline-block; width: 5rem; height: .5rem; margin-right: .5rem; background: var(--line);
   border-radius: .25rem; overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--tone); }
@@ -177,7 +187,7 @@ summary { padding: .6rem 0; cursor: pointer; font-weight: 600; }
   td { border: 0; padding: .1rem 0; display: grid; grid-template-columns: 5rem 1fr; gap: .5rem; justify-items: start; }
   td::before { content: attr(data-of); color: var(--soft); }
   td:empty { display: none; }
-  .bar { width: 100%; margin: .5rem 0 0; }
+  .cards { grid-template-columns: 1fr 1fr; }
 }
 @media print { details > * { display: block; } }
 """
