@@ -1,6 +1,13 @@
 """A shop with known tastes that emits real events and answers real slates. Pure: arrays in, arrays out."""
 
-from shelfwise.simulation._calibrate import WHOLESALE, FittedWorld, bent_power_law, fit_world, simulated_year
+from shelfwise.simulation._calibrate import (
+    KNOBS,
+    WHOLESALE,
+    FittedWorld,
+    bent_power_law,
+    fit_world,
+    simulated_year,
+)
 from shelfwise.simulation._checks import Audit, Check, audit, checks
 from shelfwise.simulation._items import ItemTruth
 from shelfwise.simulation._lifetime import Lifetime
@@ -66,6 +73,7 @@ __all__ = [
     "in_time_order",
     "INTENTS",
     "ItemTruth",
+    "KNOBS",
     "Lifetime",
     "LISTS",
     "MessSettings",

@@ -107,24 +107,29 @@ def checks(tally: Tally, settings: WorldSettings, *, start_us: int, end_us: int)
 
 
 def _of_devices(visits: Visits, settings: WorldSettings) -> list[Check]:
-    """A second device is one of the other two."""
+    """Of the first visit of each shopper, who keeps to a main device; a second one is one of the other two."""
     main, second = np.array(settings.device_shares), settings.second_device_share
     stated = main / main.sum() * (1 - second) + (1 - main / main.sum()) * second / 2
-    counted = np.bincount(visits.device, minlength=len(DEVICES))
-    n = len(visits.at_us)
+    device = visits.device[_first_visits(visits)]
+    counted, n = np.bincount(device, minlength=len(DEVICES)), len(device)
     return [
-        Check(f"visits on {name}", float(stated[code]), _ratio(int(counted[code]), n), n, "device_shares")
+        Check(
+            f"first visits on {name}", float(stated[code]), _ratio(int(counted[code]), n), n, "device_shares"
+        )
         for code, name in enumerate(DEVICES)
     ]
 
 
 def _of_home(visits: Visits, settings: WorldSettings) -> Check:
-    _, first = np.unique(visits.shopper, return_index=True)
-    home = int(np.count_nonzero(visits.country[first] == 0))
+    country = visits.country[_first_visits(visits)]
+    share = _ratio(int(np.count_nonzero(country == 0)), len(country))
     return Check(
-        "shoppers of the home country", settings.home_country_share, _ratio(home, len(first)), len(first),
-        "home_country_share",
-    )  # fmt: skip
+        "shoppers of the home country", settings.home_country_share, share, len(country), "home_country_share"
+    )
+
+
+def _first_visits(visits: Visits) -> NDArray[np.intp]:
+    return np.unique(visits.shopper, return_index=True)[1]
 
 
 def _of_days(visits: Visits, settings: WorldSettings, start_us: int, end_us: int) -> list[Check]:

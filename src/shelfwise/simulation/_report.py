@@ -60,12 +60,13 @@ def render_report(report: Report) -> str:
         parts.append(_calibration(report.checks))
     if report.years is not None:
         parts.append(_years(report.years))
-    name = escape(report.scenario.replace("_", " "))
+    told = report.scenario.replace("_", " ")
+    name = escape(told[:1].upper() + told[1:])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Simulated shop: {name}</title><style>{CSS}</style></head><body>"
-        f'<header><p class="label">Simulated: no real shopper did any of this</p><h1>{name.capitalize()}</h1>'
+        f'<header><p class="label">Simulated: no real shopper did any of this</p><h1>{name}</h1>'
         f"<p>{escape(report.meaning)}</p></header><main>{''.join(parts)}</main>{_footer(report)}</body></html>\n"
     )
 
@@ -119,8 +120,8 @@ def _events(report: Report) -> str:
 def _positions(audit: Audit) -> str:
     at = tuple(float(k) for k in range(1, audit.size + 1))
     across = Axis(
-        1,
-        audit.size,
+        0.5,
+        audit.size + 0.5,
         tuple((k, f"{k:g}") for k in at if audit.size <= 12 or k % 5 == 0 or k == 1),
         "position",
     )
@@ -163,8 +164,8 @@ def _calibration(checks: Sequence[Check]) -> str:
     head = ("Share of", "Set to", "Measured", "Cases", "Off by", "Setting, or where it is published")
     return _section(
         "The world against its figures",
-        "What the run gave beside what the world was set to. Marked where it is more than four standard errors away, "
-        "or half as much again, or half, of what is published of other shops.",
+        "What the run gave beside what the world was set to. Red: more than four standard errors away, "
+        "or, of what is published of other shops, more than half of it.",
         _table(head, rows, words=5),
     )
 
