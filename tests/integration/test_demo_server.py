@@ -188,6 +188,16 @@ def test_a_release_is_swapped_under_load_and_every_answer_is_whole(served: Serve
     assert len(hurried) < max(5, len(told) / 10)
 
 
+def test_a_backup_taken_while_a_server_runs_is_a_shop_that_answers_alike(
+    served: Served, tmp_path: Path
+) -> None:
+    with Shop.open(served.folder) as shop:
+        assert "shelfwise.toml" in shop.backup(tmp_path / "copy")
+    want = served.lines[0].recommend(user_id="p3").items
+    with Shop.open(tmp_path / "copy") as copy:
+        assert [item["item_id"] for item in copy.recommend("p3")["items"]] == want
+
+
 def test_a_server_told_to_stop_finishes_what_is_in_flight_and_keeps_what_it_accepted(served: Served) -> None:
     """Last: it ends the server."""
     acked: list[str] = []
