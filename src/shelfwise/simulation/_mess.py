@@ -126,16 +126,15 @@ class Queue:
         """Send a batch, which follows those before it in time; what arrives until its last instant."""
         made = joined([*([self._waiting] if self._waiting is not None else []), *self._messed(batch)])
         due = made.arrived_us <= batch.at_us[-1]  # what follows happens, and so arrives, no sooner
-        if due.all():
-            self._waiting = None
-            return _in_order(made)
-        self._waiting = made.take(np.flatnonzero(~due))
-        return _in_order(made.take(np.flatnonzero(due)))
+        self._waiting = made.take(np.flatnonzero(~due)) if not due.all() else None
+        return _in_order(made, np.flatnonzero(due))
 
     def rest(self) -> Arrivals:
         """What arrives after the last batch."""
         waiting, self._waiting = self._waiting, None
-        return _in_order(waiting) if waiting is not None else messed(Traffic.none(), MessSettings(), seed=0)
+        if waiting is None:
+            return messed(Traffic.none(), MessSettings(), seed=0)
+        return _in_order(waiting, np.arange(len(waiting)))
 
     def _messed(self, batch: Traffic) -> Iterator[Arrivals]:
         edges = np.searchsorted(batch.at_us, [until_us for until_us, _ in self._stretches[:-1]]).tolist()
@@ -166,10 +165,12 @@ def joined(parts: list[Arrivals]) -> Arrivals:
     return Arrivals(Traffic.joined([part.traffic for part in parts]), *columns)
 
 
-def _in_order(made: Arrivals) -> Arrivals:
-    if (made.arrived_us[1:] >= made.arrived_us[:-1]).all():
+def _in_order(made: Arrivals, rows: NDArray[np.intp]) -> Arrivals:
+    """These rows in the order of their arrival; those of one instant keep theirs."""
+    at_us = made.arrived_us[rows]
+    if len(rows) == len(made) and (at_us[1:] >= at_us[:-1]).all():
         return made
-    return made.take(np.argsort(made.arrived_us, kind="stable"))
+    return made.take(rows[np.argsort(at_us, kind="stable")])
 
 
 def _sent(traffic: Traffic, settings: MessSettings, seed: int) -> Arrivals:
