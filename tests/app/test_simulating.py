@@ -95,7 +95,13 @@ def test_the_closed_loop_goes_round(folder: Path, tmp_path: Path) -> None:
             lines.filter(pl.col("recommendation_id").is_null()).height > 0
         )  # other browsing goes on beside it
         assert begun + 2 * DAY_US <= shop.clock() < begun + 3 * DAY_US  # the shop's time goes on from there
-        assert "imulated" in page.read_text()
+        for words in (
+            "Simulated: no real shopper",
+            "How far visits came",
+            "Rates by position",
+            "against its figures",
+        ):
+            assert words in page.read_text()
     with Shop.open(folder) as again:
         assert again.clock() >= begun + 2 * DAY_US
 
