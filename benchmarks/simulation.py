@@ -111,17 +111,19 @@ def _written(options: argparse.Namespace) -> Row:
 
 def _true(options: argparse.Namespace, settings: WorldSettings) -> Row:
     teller = Truth(World.grow(ItemTruth.synthetic(2_000), settings, seed=options.seed))
-    rng, distances, occasions = np.random.default_rng(options.seed), [], []
+    rng, distances, slates, occasions = np.random.default_rng(options.seed), [], [], []
     for _ in range(options.pairs):
         shopper, slate, context = _pair(teller.world, rng)
         occasions.append(Occasion(shopper, slate.list, context))
         stated = teller.chances(shopper, slate, context)
-        chance = np.array([stated.examined, stated.clicked, stated.carted, stated.bought]).ravel()
-        counted = teller.tally(shopper, slate, context, options.draws).ravel()
-        distances.append(_standard_errors(counted, options.draws, chance))
+        chance = np.array([stated.examined, stated.clicked, stated.carted, stated.bought])
+        counted = teller.tally(shopper, slate, context, options.draws)
+        distances.append(_standard_errors(counted.ravel(), options.draws, chance.ravel()))
+        slates.append(_standard_errors(counted[2:].sum(axis=1), options.draws, chance[2:].sum(axis=1)))
     far = np.concatenate(distances)
     return {
         "pairs": options.pairs,
+        "slate_carts_and_orders_worst": round(float(np.concatenate(slates).max()), 2),
         "chances_compared": len(far),
         "beyond_4_errors": int((far > 4.0).sum()),
         "beyond_4_by_luck": round(len(far) * 2 * float(norm.sf(4.0)), 2),

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, PURCHASE, InvalidField
-from shelfwise.simulation import _visits as visits
+from shelfwise.simulation import _telling as telling
 from shelfwise.simulation._calendar import day_factors, gift_odds
 from shelfwise.simulation._ground import WEEK_DAYS
 from shelfwise.simulation._random import LIFETIME, chance_of
+from shelfwise.simulation._visits import room_for, walk
 
 if TYPE_CHECKING:
     from shelfwise.simulation._world import World
@@ -70,8 +71,8 @@ def _made_up(
         offset = chance_of(world.seed, LIFETIME, number)
         day = np.searchsorted(running, (np.arange(draws) + offset) / draws * running[-1], side="right")
         day = first + np.minimum(day, len(running) - 1)
-        sessions[row] = visits.session_of(
-            number, day, visits.VISIT_LIMIT
+        sessions[row] = telling.session_of(
+            number, day, telling.VISIT_LIMIT
         )  # a number that no visit of a day reaches
     return sessions
 
@@ -80,7 +81,7 @@ def _brought(world: World, sessions: NDArray[np.int64]) -> NDArray[np.float64]:
     """``(..., 3)`` orders, revenue and margin of these visits."""
     each, back = np.unique(sessions, return_inverse=True)
     out = np.zeros((len(each), 3))
-    week = visits.day_of_session(each) // WEEK_DAYS
+    week = telling.day_of_session(each) // WEEK_DAYS
     for number in np.unique(week):
         rows = np.flatnonzero(week == number)
         out[rows] = _brought_in_week(world, int(number), each[rows])
@@ -88,14 +89,14 @@ def _brought(world: World, sessions: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _brought_in_week(world: World, week: int, sessions: NDArray[np.int64]) -> NDArray[np.float64]:
-    day = visits.day_of_session(sessions)
+    day = telling.day_of_session(sessions)
     odds = gift_odds(world.settings, day.tolist())
-    room = visits.room_for(world.settings.list_size, world.settings.max_needs)
-    state, done, out = visits.new_state(_LINES + room, 1 << PURCHASE), 0, np.zeros((len(sessions), 3))
+    room = room_for(world.settings.list_size, world.settings.max_needs)
+    state, done, out = telling.new_state(_LINES + room, 1 << PURCHASE), 0, np.zeros((len(sessions), 3))
     weekly = world.week_of(week * WEEK_DAYS * DAY_US)
     while done < len(sessions):
-        done = visits.walk(world.ground, weekly, state, sessions, day * DAY_US + _NOON_US, odds, done, room)
-        lines = state.lines[: state.number[visits.N_LINES]]
+        done = walk(world.ground, weekly, state, sessions, day * DAY_US + _NOON_US, odds, done, room)
+        lines = state.lines[: state.number[telling.N_LINES]]
         row = np.searchsorted(sessions, lines["session"])
         margin = lines["price_minor"] - world.items.cost_minor[lines["item"]]
         for column, worth in enumerate((lines["line"] == 0, lines["quantity"] * lines["price_minor"])):

@@ -13,7 +13,7 @@ from shelfwise.simulation._calendar import day_factors, gift_odds
 from shelfwise.simulation._people import Rhythm
 from shelfwise.simulation._random import FIRST, VISITS, fold, place, poisson, stream, uniform
 from shelfwise.simulation._settings import WorldSettings
-from shelfwise.simulation._visits import VISIT_LIMIT, session_of
+from shelfwise.simulation._telling import VISIT_LIMIT, session_of
 
 
 class Schedule(NamedTuple):

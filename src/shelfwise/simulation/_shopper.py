@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import InvalidField
+from shelfwise.simulation import _telling as telling
 from shelfwise.simulation import _visits as visits
 from shelfwise.simulation._choice import responded
 from shelfwise.simulation._ground import MAX_POSITIONS, Week
 from shelfwise.simulation._people import Person, person_of
+from shelfwise.simulation._telling import Plan, State
 from shelfwise.simulation._traffic import Traffic
-from shelfwise.simulation._visits import Need, Plan, State
+from shelfwise.simulation._visits import Need
 
 if TYPE_CHECKING:
     from shelfwise.simulation._world import World
@@ -124,7 +126,7 @@ class Visit:
 
     def __init__(self, world: World, week: Week, session: int, start_us: int, gift_odds: float) -> None:
         self._world, self._week = world, week
-        self._state = visits.new_state(_ROOM)
+        self._state = telling.new_state(_ROOM)
         self._plan: Plan = visits.begin(world.ground, self._state, session, start_us, gift_odds)
         self._sent: list[NDArray[np.void]] = []
         self._ask: Ask | None = None
@@ -137,7 +139,7 @@ class Visit:
     @property
     def known(self) -> bool:
         """Signed in, by now."""
-        return bool(self._state.number[visits.KNOWN])
+        return bool(self._state.number[telling.KNOWN])
 
     def asks(self) -> Iterator[Ask]:
         """Goes through the visit, and stops where a slate may be shown: home, product pages, the cart."""
@@ -148,15 +150,15 @@ class Visit:
             if self._met:
                 self._met = False
                 continue
-            state.number[visits.VIEWED] = -1
+            state.number[telling.VIEWED] = -1
             carted = visits.meet(ground, self._week, state, self._plan, n)
             self._make_room()
-            if state.number[visits.VIEWED] >= 0:
-                at_hand = np.array([state.number[visits.VIEWED]], np.int32)
+            if state.number[telling.VIEWED] >= 0:
+                at_hand = np.array([state.number[telling.VIEWED]], np.int32)
                 wanted = self._need(n + 1) if carted and n + 1 < self._plan.needs else need
                 yield self._place(visits.PRODUCT, wanted, at_hand)
                 self._met &= carted  # a need looked for in vain is over, met or not
-        if state.number[visits.N_CART]:
+        if state.number[telling.N_CART]:
             yield self._place(visits.CART_PAGE, Need(visits.CART_PAGE, -1, -1), NO_ROWS)
         self._ask = None
         visits.check_out(ground, state, self._plan)
@@ -193,8 +195,8 @@ class Visit:
 
     def records(self) -> NDArray[np.void]:
         """The same as rows of dtype ``LINES``: less to do where many visits are brought together."""
-        sent = [*self._sent, self._state.lines[: self._state.number[visits.N_LINES]].copy()]
-        self._sent, self._state.number[visits.N_LINES] = [], 0
+        sent = [*self._sent, self._state.lines[: self._state.number[telling.N_LINES]].copy()]
+        self._sent, self._state.number[telling.N_LINES] = [], 0
         return sent[0] if len(sent) == 1 else np.concatenate(sent)
 
     def _need(self, n: int) -> Need:
@@ -202,15 +204,15 @@ class Visit:
 
     def _place(self, shown: int, need: Need, at_hand: NDArray[np.int32]) -> Ask:
         state: State = self._state
-        in_cart = state.seeds[: state.number[visits.N_SEEDS]]
-        seeds = np.concatenate([at_hand, in_cart])[: visits.SEEDS]
+        in_cart = state.seeds[: state.number[telling.N_SEEDS]]
+        seeds = np.concatenate([at_hand, in_cart])[: telling.SEEDS]
         context = Context(self.at_us, self.intent, need.category, need.target, seeds)
-        self._ask = Ask(shown, context, int(state.number[visits.NOW]))
+        self._ask = Ask(shown, context, int(state.number[telling.NOW]))
         return self._ask
 
     def _make_room(self) -> None:
         """Takes lines out of the kernel's way where the next step could run out of them."""
-        n_lines = int(self._state.number[visits.N_LINES])
+        n_lines = int(self._state.number[telling.N_LINES])
         if n_lines > _KEPT:
             self._sent.append(self._state.lines[:n_lines].copy())
-            self._state.number[visits.N_LINES] = 0
+            self._state.number[telling.N_LINES] = 0

@@ -17,8 +17,9 @@ from shelfwise.simulation._people import Rhythm, rhythm_of
 from shelfwise.simulation._schedule import Schedule, visits_on
 from shelfwise.simulation._settings import WorldSettings
 from shelfwise.simulation._shopper import Shopper, Visit
+from shelfwise.simulation._telling import ALL_EVENTS, N_LINES, SHOPPER_LIMIT, new_state
 from shelfwise.simulation._traffic import Traffic, in_time_order
-from shelfwise.simulation._visits import ALL_EVENTS, N_LINES, SHOPPER_LIMIT, new_state, room_for, walk
+from shelfwise.simulation._visits import room_for, walk
 
 _PART_LINES = 1 << 18  # about 25 MB: larger parts are no faster
 _PART_VISITS = 2_000_000  # scheduled at a time
@@ -106,7 +107,7 @@ class World:
     def _scheduled(self, start_us: int, end_us: int, shoppers: range) -> Iterator[tuple[Week, Schedule, int]]:
         """Visits of some days at a time, never across weeks, and when those days end."""
         rhythm = self.rhythm(shoppers)
-        day, last = start_us // DAY_US, (end_us - 1) // DAY_US
+        day, last = max(start_us, self.settings.opens_us) // DAY_US, (end_us - 1) // DAY_US
         per_day = max(float(rhythm.visits_per_day.sum()), 1.0)
         step = int(min(max(_PART_VISITS / per_day, 1), WEEK_DAYS))
         while day <= last:
