@@ -155,9 +155,12 @@ def _silence(folder: str) -> Path:
     return file
 
 
-# Without an appender Spark takes it for no settings at all, and brings its own.
+# Without an appender Spark takes it for no settings at all, and brings its own; without a level of its own the gateway
+# counts as a shell, which sets the root's to "warn".
 _NO_LOG = """
 rootLogger.level = off
+logger.shell.name = org.apache.spark.api.python.PythonGatewayServer
+logger.shell.level = off
 rootLogger.appenderRef.none.ref = none
 appender.none.type = Console
 appender.none.name = none
