@@ -28,11 +28,6 @@ def catalogue_rows() -> list[dict[str, Any]]:
     return features.catalogue_rows()
 
 
-def feature_document(name: str) -> dict[str, Any]:
-    """One feature with its SQL. Raises UnknownName."""
-    return features.feature_document(name)
-
-
 def compute_shop(
     shop: Shop, *, user_id: str, items: Sequence[str], engine: EngineName
 ) -> list[dict[str, Any]]:
