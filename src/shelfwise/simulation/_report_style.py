@@ -58,7 +58,7 @@ figure {
   padding: 16px 16px 10px; border: 1px solid var(--line); border-radius: var(--radius);
   background: var(--card); min-width: 0;
 }
-figure svg { display: block; width: 100%; height: auto; margin-top: 8px; }
+figure svg { display: block; width: 100%; height: auto; margin-top: 8px; overflow: visible; }
 figcaption { display: grid; gap: 4px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; color: var(--soft); font-size: 0.8125rem; }
 .legend i { display: inline-block; width: 11px; height: 11px; margin-right: 6px; border-radius: 3px; }
