@@ -53,6 +53,8 @@ class MappedLive:
         StoreUnavailable: There is no such file yet, or no disk space for a larger one.
     """
 
+    _view: LiveItems
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._use(_mapped(path, write=False), read_only=True)
@@ -108,7 +110,7 @@ class MappedLive:
 
     def _look(self) -> None:
         n_rows = self._cells[_ROWS]
-        self._view: LiveItems = _view(self._columns, n_rows, self._cells[_WRITTEN])
+        self._view = _view(self._columns, n_rows, self._cells[_WRITTEN])
         self._rows = n_rows
 
     def _refresh(self) -> None:
