@@ -7,6 +7,7 @@ import pytest
 
 from shelfwise.domain import InvalidField, UnknownName
 from shelfwise.features import (
+    FAMILIES,
     FEATURES,
     catalogue_rows,
     feature_document,
@@ -45,6 +46,19 @@ def test_every_feature_is_fully_declared() -> None:
 def test_a_signal_brings_its_number_its_relative_and_its_rank() -> None:
     assert feature_names(["s"])[-3:] == ("s", "s__relative", "s__rank")
     assert len(feature_names(["s", "t"])) == len(FEATURES) + 6
+
+
+def test_a_choice_keeps_the_order_of_the_tables_and_names_what_it_does_not_know() -> None:
+    chosen = feature_names(["s"], ["sessions", "item__age"])
+    assert chosen == ("item__age", *(one.name for one in FAMILIES["sessions"]), "s", "s__relative", "s__rank")
+    with pytest.raises(UnknownName, match="'session'; did you mean 'sessions'"):
+        feature_names(["s"], ["session"])
+
+
+def test_every_feature_stands_in_one_family() -> None:
+    names = [one.name for family in FAMILIES.values() for one in family]
+    assert names == [one.name for one in FEATURES]
+    assert len(names) == len(set(names))
 
 
 def test_a_signal_may_not_take_the_name_of_a_feature() -> None:

@@ -75,7 +75,7 @@ def run_training(
         registry=registry,
         open_server=open_server,
         live_as_of=as_of,
-        feature_names=feature_names,
+        feature_names=lambda signals: feature_names(signals, settings.training.features),
         settings=settings.training,
         sources=tuple(source for source in fitted if source in sources),
         rankers=rankers,

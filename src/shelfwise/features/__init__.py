@@ -17,7 +17,7 @@ from shelfwise.features._drift import Drift, ks, psi
 from shelfwise.features._effects import EFFECT, line_effects
 from shelfwise.features._encoded import ORIGINS, EventColumns, columns_of, read_columns
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
-from shelfwise.features._features import FEATURES, ITEM_ROLLING, feature_names, features_for
+from shelfwise.features._features import FAMILIES, FEATURES, ITEM_ROLLING, feature_names, features_for
 from shelfwise.features._feed import FeedSettings, feed_views
 from shelfwise.features._finding import FINDINGS, Finding
 from shelfwise.features._fitted import fit_features
@@ -48,6 +48,7 @@ __all__ = [
     "DEVICE_CODES",
     "EFFECT",
     "EVENT_LINES",
+    "FAMILIES",
     "FEATURES",
     "FINDINGS",
     "ITEM_ROLLING",

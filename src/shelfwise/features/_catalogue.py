@@ -8,7 +8,7 @@ from typing import Any
 
 from shelfwise.domain import UnknownName
 from shelfwise.features._declare import Feature
-from shelfwise.features._features import BY_NAME, FEATURES
+from shelfwise.features._features import BY_NAME, FAMILY_OF, FEATURES
 from shelfwise.features._sql_people import VIEWS
 
 _ENTITIES = {
@@ -27,11 +27,12 @@ _FRESHNESS = {
 
 
 def catalogue_rows(features: Sequence[Feature] = FEATURES) -> list[dict[str, Any]]:
-    """One plain row a feature: name, entity, meaning, unit, dtype, range, null, window, freshness."""
+    """One plain row a feature: name, family, entity, meaning, unit, dtype, range, null, window, freshness."""
     return [
         {
-            "name": one.name, "entity": one.entity, "meaning": one.meaning, "unit": one.unit, "dtype": one.dtype,
-            "range": _range(one), "null": one.null, "window": one.window, "freshness": one.freshness,
+            "name": one.name, "family": FAMILY_OF.get(one.name, "signals"), "entity": one.entity,
+            "meaning": one.meaning, "unit": one.unit, "dtype": one.dtype, "range": _range(one), "null": one.null,
+            "window": one.window, "freshness": one.freshness,
         }
         for one in features
     ]  # fmt: skip

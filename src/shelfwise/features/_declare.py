@@ -246,13 +246,39 @@ class Trend:
     floor: float = 0.05  # per day: an item sold once a month is not a trend the day it sells
 
     def feature(self) -> Feature:
-        paces = [one.col / (one.width_us / DAY_US) + self.floor for one in (self.short, self.long)]
+        paces = [_pace(one) + self.floor for one in (self.short, self.long)]
         window = f"{self.short.window}_{self.long.window}"
         return Feature(
             name=f"item__{self.short.event}__trend__{window}", entity="item", unit="ratio", low=0, window=window,
             meaning=f"daily {self.short.name} by daily {self.long.name}, each plus {self.floor:g}",
             expr=paces[0] / paces[1],
         )  # fmt: skip
+
+
+def velocity(short: ItemCount, long: ItemCount) -> Derived:
+    """How many more of a count there are a day in the short window than in the long one."""
+    window = f"{short.window}_{long.window}"
+    return Derived(
+        name=f"item__{short.event}__velocity__{window}", entity="item", unit="a day", window=window,
+        meaning=f"{short.name} a day less {long.name} a day", expr=_pace(short) - _pace(long),
+    )  # fmt: skip
+
+
+def acceleration(short: ItemCount, middle: ItemCount, long: ItemCount, floor: float = 0.05) -> Derived:
+    """The trend of a count by its trend before: above 1 where growth grows."""
+    paces = [_pace(one) + floor for one in (short, middle, long)]
+    window = f"{short.window}_{middle.window}_{long.window}"
+    return Derived(
+        name=f"item__{short.event}__acceleration__{window}", entity="item", unit="ratio", low=0, window=window,
+        meaning=f"trend of {short.how} from {middle.window} to {short.window} by the one from {long.window} "
+        f"to {middle.window}, daily paces plus {floor:g}",
+        expr=(paces[0] / paces[1]) / (paces[1] / paces[2]),
+    )  # fmt: skip
+
+
+def _pace(one: ItemCount) -> Expr:
+    """A count a day."""
+    return one.col / (one.width_us / DAY_US)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from shelfwise.domain import InvalidField
+from shelfwise.domain import InvalidField, UnknownName
 from shelfwise.features._buckets import Fading, Rolling, shop_name
 from shelfwise.features._declare import Declaration, Feature, Signal
 from shelfwise.features._features_asked import CONTEXT, FITTED
-from shelfwise.features._features_items import COUNTER_NAMES, ITEM, ITEM_COUNTS, ITEM_FADES
+from shelfwise.features._features_items import COUNTER_NAMES, ITEM, ITEM_COUNTS, ITEM_FADES, POPULARITY
 from shelfwise.features._features_people import (
     DECAYS,
     PAIR_COUNTS,
@@ -21,15 +21,24 @@ from shelfwise.features._features_people import (
 )
 
 __all__ = [
-    "BY_NAME", "COUNTER_NAMES", "DECAYS", "FEATURES", "ITEM_COUNTS", "ITEM_FADES", "ITEM_ROLLING", "PAIR_COUNTS",
-    "SHARED_DECAYS", "USER_COUNTS", "feature_names", "features_for",
+    "BY_NAME", "COUNTER_NAMES", "DECAYS", "FAMILIES", "FAMILY_OF", "FEATURES", "ITEM_COUNTS", "ITEM_FADES",
+    "ITEM_ROLLING", "PAIR_COUNTS", "SHARED_DECAYS", "USER_COUNTS", "feature_names", "features_for",
 ]  # fmt: skip
 
-_TABLES: tuple[tuple[Declaration, ...], ...] = (ITEM, USER, SESSION, USER_ITEM, CONTEXT, FITTED)
-FEATURES: tuple[Feature, ...] = tuple(one.feature() for table in _TABLES for one in table)
+_TABLES: dict[str, tuple[Declaration, ...]] = {
+    "items": ITEM, "people": USER, "sessions": SESSION, "pairs": USER_ITEM, "context": CONTEXT, "fits": FITTED,
+    "popularity": POPULARITY,
+}  # fmt: skip
+FAMILIES: Mapping[str, tuple[Feature, ...]] = {
+    family: tuple(one.feature() for one in table) for family, table in _TABLES.items()
+}
+"""Features by family; a training may choose which ones its ranker gets."""
+
+FEATURES: tuple[Feature, ...] = tuple(feature for table in FAMILIES.values() for feature in table)
 """Every feature but the sources' signals, in the order rankers get them."""
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
+FAMILY_OF = {feature.name: family for family, table in FAMILIES.items() for feature in table}
 
 _USED = {column for feature in FEATURES if feature.expr is not None for column in feature.expr.columns()}
 ITEM_ROLLING: tuple[Rolling | Fading, ...] = (
@@ -39,14 +48,27 @@ ITEM_ROLLING: tuple[Rolling | Fading, ...] = (
 """What the stream has to count: ``ItemCounters(ITEM_ROLLING, now_us)``."""
 
 
-def feature_names(signals: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names of all features for these source signals: three columns a signal, after all others."""
-    return tuple(feature.name for feature in features_for(signals))
+def feature_names(signals: Sequence[str] = (), chosen: Collection[str] | None = None) -> tuple[str, ...]:
+    """Names of the chosen features, all if not given, and of source signals: three columns each, last.
+
+    ``chosen`` are names of families and of single features; the order stays that of the tables.
+    Raises UnknownName for one that there is not; InvalidField for a signal named like a feature.
+    """
+    return tuple(feature.name for feature in features_for(signals, chosen))
 
 
-def features_for(signals: Sequence[str] = ()) -> tuple[Feature, ...]:
-    """All features for these source signals. Raises InvalidField for a signal named like a feature."""
+def features_for(signals: Sequence[str] = (), chosen: Collection[str] | None = None) -> tuple[Feature, ...]:
+    """The chosen features, all if not given, and those of source signals. Raises as ``feature_names``."""
+    unknown = next((name for name in chosen or () if name not in FAMILIES and name not in BY_NAME), None)
+    if unknown is not None:
+        raise UnknownName("feature or family of features", unknown, (*FAMILIES, *BY_NAME))
     clash = next((name for name in signals if name in BY_NAME), None)
     if clash is not None:
         raise InvalidField("signal", clash, "a name that no feature has")
-    return (*FEATURES, *(feature for name in signals for feature in Signal(name).features()))
+    own = (
+        feature
+        for family, table in FAMILIES.items()
+        for feature in table
+        if chosen is None or family in chosen or feature.name in chosen
+    )
+    return (*own, *(feature for name in signals for feature in Signal(name).features()))

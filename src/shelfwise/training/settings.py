@@ -30,6 +30,11 @@ class TrainingSettings(Settings):
     max_people: int = Field(1_500, ge=50)
     """People sampled per window; all of them if there are fewer."""
 
+    features: tuple[str, ...] = ("items", "people", "sessions", "pairs", "context", "fits")
+    """What the ranker is given beside the sources' signals: names of families and of single features, as
+    `shelfwise features list` has them. More take longer to train and to serve; the default is the recipe that was
+    chosen on real purchases."""
+
     threads: int = Field(0, ge=0, le=256)
     """Threads to train with; 0 uses all cores."""
 

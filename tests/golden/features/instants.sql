@@ -1,5 +1,7 @@
 SELECT as_of_us,
   as_of_us - as_of_us % 86400000000 - 172800000000 AS lines_from_us,
+  (as_of_us - 3600000000) - ((as_of_us - 3600000000)) % 60000000 AS from_3600000000_0,
+  as_of_us AS until_3600000000_0,
   (as_of_us - 86400000000) - ((as_of_us - 86400000000)) % 3600000000 AS from_86400000000_0,
   as_of_us AS until_86400000000_0,
   (as_of_us - 259200000000) - ((as_of_us - 259200000000)) % 86400000000 AS from_259200000000_0,

@@ -131,11 +131,11 @@ def explain(
 
 @features.command("list")
 def features_list(as_json: JsonFlag = False) -> None:
-    """All features with meaning, unit and freshness."""
+    """All features with family, meaning, unit and freshness."""
     from shelfwise.app._features import catalogue_rows
 
     rows = catalogue_rows()
-    told = ("name", "meaning", "unit", "freshness")
+    told = ("name", "family", "meaning", "unit", "freshness")
     show(rows if as_json else [{name: row[name] for name in told} for row in rows], as_json=as_json)
 
 
