@@ -12,7 +12,9 @@ from shelfwise.features._features_asked import CONTEXT, FITTED
 from shelfwise.features._features_items import COUNTER_NAMES, ITEM, ITEM_COUNTS, ITEM_FADES, POPULARITY
 from shelfwise.features._features_people import (
     DECAYS,
+    HABITS,
     PAIR_COUNTS,
+    PAIR_WINDOWS,
     SESSION,
     SHARED_DECAYS,
     USER,
@@ -27,7 +29,7 @@ __all__ = [
 
 _TABLES: dict[str, tuple[Declaration, ...]] = {
     "items": ITEM, "people": USER, "sessions": SESSION, "pairs": USER_ITEM, "context": CONTEXT, "fits": FITTED,
-    "popularity": POPULARITY,
+    "popularity": POPULARITY, "habits": HABITS, "pair_windows": PAIR_WINDOWS,
 }  # fmt: skip
 FAMILIES: Mapping[str, tuple[Feature, ...]] = {
     family: tuple(one.feature() for one in table) for family, table in _TABLES.items()

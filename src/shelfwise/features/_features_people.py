@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from shelfwise.domain import DAY_US
 from shelfwise.features._declare import (
     Declaration,
@@ -18,11 +20,16 @@ from shelfwise.features._features_items import LAST_PRICE, MEAN_LOG_QUANTITY
 
 ORDERS = {w: UserCount("purchase", "orders", w and w * DAY_US) for w in (None, 30, 90, 365)}
 BOUGHT = UserCount("purchase", "count")
-USER_COUNTS: tuple[UserCount, ...] = (
+_RECIPE_COUNTS: tuple[UserCount, ...] = (
     *ORDERS.values(), BOUGHT,
     *(UserCount("view_item", "count", w and w * DAY_US) for w in (None, 1, 7, 30)),
     *(UserCount("add_to_cart", "count", w * DAY_US) for w in (7, 30)), UserCount("refund", "count"),
 )  # fmt: skip
+_MORE_COUNTS: tuple[UserCount, ...] = (
+    UserCount("view_item", "count", 90 * DAY_US), UserCount("add_to_cart", "count"),
+    *(UserCount("purchase", "count", w * DAY_US) for w in (30, 90, 365)), UserCount("refund", "count", 365 * DAY_US),
+)  # fmt: skip
+USER_COUNTS = (*_RECIPE_COUNTS, *_MORE_COUNTS)
 
 _NEVER_BOUGHT = "nothing bought yet"
 _ITEMS, _REPEATED = Col("user__purchase__items__all"), Col("user__purchase__repeated_items__all")
@@ -30,7 +37,7 @@ _USER_LOG_PRICE = Col("user__purchase__log_price__all") / Col("user__purchase__p
 _USER_LOG_QUANTITY = Col("user__purchase__log_quantity__all") / BOUGHT.col
 
 USER: tuple[Declaration, ...] = (
-    *USER_COUNTS,
+    *_RECIPE_COUNTS,
     Recency("user", ""), Recency("user", "", "first"),
     Recency("user", "purchase"), Recency("user", "purchase", "first"),
     Gap("user", ORDERS[None].name), Gap("user", ORDERS[None].name, overdue=True),
@@ -83,10 +90,16 @@ SESSION: tuple[Declaration, ...] = (
 
 # ------------------------------------------------------- a person and an item
 
-PAIR_COUNTS: tuple[PairCount, ...] = (
+_RECIPE_PAIRS: tuple[PairCount, ...] = (
     PairCount("view_item"), PairCount("view_item", 7 * DAY_US), PairCount("add_to_cart"),
     PairCount("purchase"), PairCount("refund"),
 )  # fmt: skip
+_MORE_PAIRS: tuple[PairCount, ...] = (
+    *(PairCount("view_item", w * DAY_US) for w in (1, 30, 90)),
+    *(PairCount("add_to_cart", w * DAY_US) for w in (7, 30)),
+    *(PairCount("purchase", w * DAY_US) for w in (30, 90, 365)),
+)  # fmt: skip
+PAIR_COUNTS = (*_RECIPE_PAIRS, *_MORE_PAIRS)
 SHARED_DECAYS = (30, 90)  # half-lives whose sums over all items of a person are kept too
 DECAYS = {days: PairDecay(days) for days in (14, 30, 90, 365)}
 
@@ -95,7 +108,7 @@ _PIECES = Col("user_item__purchase__quantity__all")
 _NEVER = "never bought by this person"
 
 USER_ITEM: tuple[Declaration, ...] = (
-    *PAIR_COUNTS, *DECAYS.values(),
+    *_RECIPE_PAIRS, *DECAYS.values(),
     *(
         Derived(
             name=f"user_item__purchase__decay_share__{days}d", entity="user_item", unit="fraction", low=0, high=1,
@@ -166,5 +179,68 @@ USER_ITEM: tuple[Declaration, ...] = (
             expr=Col(f"user_{what}__{event}__count__all") / Col(f"user__{event}__count__all"),
         )
         for what in ("category", "brand") for event in ("view_item", "purchase")
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------- beyond the recipe
+
+_CONVERSIONS = (
+    ("carts_of_views", "add_to_cart", "view_item"), ("buys_of_views", "purchase", "view_item"),
+    ("buys_of_carts", "purchase", "add_to_cart"),
+)  # fmt: skip
+
+
+def _conversions(entity: Literal["user", "user_item"], whose: str) -> tuple[Derived, ...]:
+    """Lines of one event by lines of the one that leads to it: above 1 where more was bought than looked at."""
+    return tuple(
+        Derived(
+            name=f"{entity}__conversion__{what}__all", entity=entity, unit="ratio", low=0, null=f"no {of} yet",
+            meaning=f"lines of {done} by lines of {of}, {whose}",
+            expr=Col(f"{entity}__{done}__count__all") / Col(f"{entity}__{of}__count__all"),
+        )
+        for what, done, of in _CONVERSIONS
+    )  # fmt: skip
+
+
+def _pace_by(event: str, short: int, long: int) -> Derived:
+    """A person's daily pace in the short window by that in the long one."""
+    few, many = (Col(f"user__{event}__count__{days}d") / float(days) for days in (short, long))
+    return Derived(
+        name=f"user__{event}__trend__{short}d_{long}d", entity="user", unit="ratio", low=0, window=f"{long}d",
+        null=f"no {event} within {long} days", expr=few / many,
+        meaning=f"lines of {event} a day in {short} days by those in {long} days",
+    )  # fmt: skip
+
+
+HABITS: tuple[Declaration, ...] = (
+    *_MORE_COUNTS, *_conversions("user", "of the person"),
+    Derived(
+        name="user__refund__share__all", entity="user", unit="ratio", low=0, null=_NEVER_BOUGHT,
+        meaning="lines of refund by lines of purchase of the person", expr=Col("user__refund__count__all") / BOUGHT.col,
+    ),
+    _pace_by("view_item", 1, 7), _pace_by("view_item", 7, 30), _pace_by("view_item", 30, 90),
+    _pace_by("add_to_cart", 7, 30), _pace_by("purchase", 30, 90), _pace_by("purchase", 90, 365),
+    Derived(
+        name="user__purchase__basket__90d", entity="user", unit="lines", low=0, window="90d",
+        null="nothing bought within 90 days", meaning="mean lines of an order begun within 90 days",
+        expr=Col("user__purchase__count__90d") / ORDERS[90].col,
+    ),
+)  # fmt: skip
+
+PAIR_WINDOWS: tuple[Declaration, ...] = (
+    *_MORE_PAIRS, *_conversions("user_item", "of the person with this item"),
+    *(
+        Derived(
+            name=f"user_item__{event}__share__{window}", entity="user_item", unit="fraction", low=0, high=1,
+            null=f"no {event} of the person by then", window=window,
+            meaning=f"part of the person's lines of {event} that are of this item",
+            expr=Col(f"user_item__{event}__count__{window}") / Col(f"user__{event}__count__{window}"),
+        )
+        for event, window in (("view_item", "7d"), ("view_item", "30d"), ("add_to_cart", "30d"), ("purchase", "90d"))
+    ),
+    Derived(
+        name="user_item__views_of_visit__share", entity="user_item", unit="fraction", low=0, high=1, window="session",
+        null="nothing viewed in the running session", meaning="part of the running session's views that are of it",
+        expr=Col("user_item__view_item__session") / Col("session__view_item__count"),
     ),
 )  # fmt: skip

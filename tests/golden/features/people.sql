@@ -15,7 +15,13 @@ WITH line_sums AS (
   CAST(COALESCE(SUM(CASE WHEN h.event_code = 1 AND h.occurred_us >= i.from_2592000000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__view_item__count__30d,
   CAST(COALESCE(SUM(CASE WHEN h.event_code = 2 AND h.occurred_us >= i.from_604800000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__add_to_cart__count__7d,
   CAST(COALESCE(SUM(CASE WHEN h.event_code = 2 AND h.occurred_us >= i.from_2592000000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__add_to_cart__count__30d,
-  CAST(COALESCE(SUM(CASE WHEN h.event_code = 4 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__refund__count__all
+  CAST(COALESCE(SUM(CASE WHEN h.event_code = 4 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__refund__count__all,
+  CAST(COALESCE(SUM(CASE WHEN h.event_code = 1 AND h.occurred_us >= i.from_7776000000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__view_item__count__90d,
+  CAST(COALESCE(SUM(CASE WHEN h.event_code = 2 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__add_to_cart__count__all,
+  CAST(COALESCE(SUM(CASE WHEN h.event_code = 3 AND h.occurred_us >= i.from_2592000000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__purchase__count__30d,
+  CAST(COALESCE(SUM(CASE WHEN h.event_code = 3 AND h.occurred_us >= i.from_7776000000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__purchase__count__90d,
+  CAST(COALESCE(SUM(CASE WHEN h.event_code = 3 AND h.occurred_us >= i.from_31536000000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__purchase__count__365d,
+  CAST(COALESCE(SUM(CASE WHEN h.event_code = 4 AND h.occurred_us >= i.from_31536000000000_0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS user__refund__count__365d
   FROM history h JOIN instants i ON i.as_of_us = h.as_of_us GROUP BY h.ask
 ), order_sums AS (
   SELECT o.ask,
