@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import signal
@@ -14,7 +15,7 @@ from typing import Protocol
 
 log = logging.getLogger("shelfwise.serve")
 
-_YOUNG_S = 5.0  # who dies younger is started again only after a pause
+_YOUNG_S = 1.0  # who was ready for less is started again only after a pause
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
@@ -87,7 +88,7 @@ class Child:
     process: Process | None = None
     ready_from: int = -1  # the end of the pipe where it says that it is ready
     ready: bool = False
-    started_at: float = 0.0
+    ready_at: float = math.inf  # monotonic
     pause_s: float = 0.0
     restarts: int = 0
     due_at: float = field(default_factory=time.monotonic)
@@ -102,7 +103,7 @@ class Child:
         reader, writer = os.pipe()
         self.process = self.launch(environment, writer)
         os.close(writer)
-        self.ready_from, self.ready, self.started_at = reader, False, time.monotonic()
+        self.ready_from, self.ready, self.ready_at = reader, False, math.inf
         if self.process is None:
             self._again()
 
@@ -111,7 +112,7 @@ class Child:
         if self.process is None:
             return
         if self.ready_from >= 0 and select.select([self.ready_from], [], [], 0)[0]:
-            self.ready = os.read(self.ready_from, 1) == b"1"
+            self.ready, self.ready_at = os.read(self.ready_from, 1) == b"1", time.monotonic()
             self._forget_pipe()
         code = self.process.poll()
         if code is not None:
@@ -126,7 +127,7 @@ class Child:
 
     def _again(self) -> None:
         now = time.monotonic()
-        young = now - self.started_at < _YOUNG_S
+        young = not self.ready or now - self.ready_at < _YOUNG_S
         self.pause_s = min(max(2 * self.pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S) if young else 0.0
         self.due_at = now + self.pause_s
         self.process, self.ready = None, False
