@@ -75,7 +75,8 @@ def hear(
 ) -> Candidates:
     """The same items with what each source says of each: a source may judge what another proposed. ``(C, G)``."""
     signal = np.empty((len(candidates), sum([len(s.signals) for s in sources.values()])), np.float32)
-    tables, places, at = [], [], 0
+    tables: list[NDArray[np.float32]] = []
+    places, at = [], 0
     for name, source in sources.items():
         width, proposal = len(source.signals), proposals.get(name)
         if proposal is not None and proposal.table is not None and len(tables) < len(_NO_TABLES):
