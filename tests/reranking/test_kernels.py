@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reranking.shop import Thing, shelf_of
 from shelfwise.domain import CART, EVENT_CODES, LINE, PURCHASE
+from shelfwise.reranking import ItemLikeness
 from shelfwise.reranking._kernels import (
     BEST,
     best_of,
@@ -75,20 +77,33 @@ REMOVED = EVENT_CODES["remove_from_cart"]
 SCORE = st.one_of(st.integers(-3, 3).map(float), st.sampled_from([float("nan"), float("-inf"), 0.5]))
 
 
-@given(st.lists(st.tuples(SCORE, st.integers(-1, 4)), max_size=30), st.integers(1, 12))
+@given(
+    st.lists(st.tuples(SCORE, st.integers(-1, 4)), max_size=30),
+    st.integers(1, 12),
+    st.sampled_from([0.0, 0.3, 0.8, 1.0]),
+    st.integers(1, 40),
+)
 def test_the_short_way_to_the_best_ends_where_the_long_way_does(
-    rows: list[tuple[float, int]], size: int
+    rows: list[tuple[float, int]], size: int, weight: float, n_pool: int
 ) -> None:
     score = np.array([score for score, _ in rows], np.float32)
     code = np.array([code for _, code in rows], np.int32)
     item = np.arange(len(rows), dtype=np.int32)[::-1].copy()
     order = np.argsort(-score, kind="stable")
-    no_dice, alike = np.empty((0, 2)), np.empty((0, 0), np.float32)
+    things = [
+        Thing(title=f"thing {n % 3} of {n % 5}", group_id=None if c < 0 else f"g{c}")
+        for n, c in enumerate(code[::-1].tolist())
+    ]
+    likeness, shelf = ItemLikeness(), shelf_of(things)
+    n_pool = min(max(n_pool, size), len(rows))
+    pool = score[order[:n_pool]]
     picked, _ = choose(
-        score[order].astype(np.float64), code[order][None], np.array([1], np.int32),
-        np.zeros((1, len(rows)), np.int32), np.zeros(len(rows), np.bool_), alike, 1.0, size, BEST, 1.0, 0.0, no_dice,
+        relevance_of(pool) if weight < 1.0 else pool.astype(np.float64), code[order][None], np.array([1], np.int32),
+        np.zeros((1, len(rows)), np.int32), np.zeros(len(rows), np.bool_), likeness(shelf, item[order[:n_pool]]),
+        weight, size, BEST, 1.0, 0.0, np.empty((0, 2)),
     )  # fmt: skip
-    assert best_of(score, item, code[::-1].copy(), size).tolist() == order[picked].tolist()
+    known = likeness.known(shelf, item)
+    assert best_of(score, item, size, True, weight, n_pool, *known).tolist() == order[picked].tolist()
 
 
 @given(st.lists(st.tuples(st.integers(-1, 3), st.integers(1, 5)), max_size=20), st.integers(0, 20))

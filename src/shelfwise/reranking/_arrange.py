@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import Candidates, Shelf, Slate
+from shelfwise.domain import NO_ROWS, Candidates, Shelf, Slate
 from shelfwise.reranking._kernels import (
     BEST,
     EPSILON,
@@ -20,7 +20,7 @@ from shelfwise.reranking._kernels import (
 )
 from shelfwise.reranking._plan import Bools, Masks, Ready
 from shelfwise.reranking._settings import ArrangeSettings
-from shelfwise.reranking._similarity import Similarity
+from shelfwise.reranking._similarity import ItemLikeness, Similarity
 from shelfwise.reranking.filters import Scene
 
 _KINDS = {"none": BEST, "epsilon": EPSILON, "plackett_luce": PLACKETT_LUCE}
@@ -28,15 +28,18 @@ _NO_DICE = np.empty((0, 2), np.float64)
 _NO_LIKENESS = np.empty((0, 0), np.float32)
 
 
-def plain(settings: ArrangeSettings) -> bool:
-    """Whether the settings ask for nothing but the order of score."""
-    return settings.relevance_weight == 1.0 and settings.exploration.kind == "none"
-
-
-def best_first(ranked: Candidates, groups: NDArray[np.int32], size: int) -> Slate:
-    """The slate where neither rules nor settings want another order; ``groups`` by item row, one of each is shown."""
-    best = ranked.take(best_of(ranked.score, ranked.item, groups, size))
-    return Slate(best.item, best.score, np.ones(len(best), np.float32), best.proposed, best.signal)
+def freely(
+    ranked: Candidates, shelf: Shelf, size: int, settings: ArrangeSettings, likeness: ItemLikeness
+) -> Slate:
+    """The slate where no rule wants another order and no dice are thrown."""
+    n_pool = max(settings.pool_size, size)
+    weight = settings.relevance_weight
+    known = likeness.known(shelf, ranked.item if weight < 1.0 else NO_ROWS)
+    picked = best_of(ranked.score, ranked.item, size, settings.collapse_groups, weight, n_pool, *known)
+    return Slate(
+        ranked.item.take(picked), ranked.score.take(picked), np.ones(len(picked), np.float32),
+        ranked.proposed.take(picked), ranked.signal.take(picked, axis=0),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import NO_ROWS, NOBODY, Candidates, LiveItems, PersonState, Query, Shelf, Slate
+from shelfwise.domain import NOBODY, Candidates, LiveItems, PersonState, Query, Shelf, Slate
 from shelfwise.reranking import _arrange as arranging
 from shelfwise.reranking._arrange import Pin
 from shelfwise.reranking._eligibility import FAULTS, Check, Regions, faults_of, personal_checks
@@ -46,7 +46,8 @@ class RuleBook:
         self.settings = settings
         self._similarity = similarity
         self._rng = rng
-        self._plain = arranging.plain(settings)
+        no_dice = settings.exploration.kind == "none"
+        self._free = similarity if no_dice and isinstance(similarity, ItemLikeness) else None
         self._plans = Plans(rules)
         self._masks = Masks()
         self._regions: tuple[Shelf, Regions] | None = None
@@ -135,8 +136,8 @@ class RuleBook:
     ) -> Slate:
         """The best slate of at most ``size``; ``ranked`` holds permitted candidates in any order."""
         plan = self._plans.of(query)
-        if self._plain and not plan.arranges:
-            return arranging.best_first(ranked, self._groups(shelf), size)
+        if self._free is not None and not plan.arranges:
+            return arranging.freely(ranked, shelf, size, self.settings, self._free)
         pins = self._pins(query, person, live, shelf, plan, size)
         candidates = _with_pinned(ranked, pins)
         scene = _scene(query, live, shelf, candidates.item)
@@ -221,11 +222,6 @@ class RuleBook:
             if shown
             and self._masks.of(rule.filter, _scene(query, live, shelf, np.array([pin.row], np.int32)))[0]
         ]
-
-    def _groups(self, shelf: Shelf) -> Rows:
-        """Groups by item row; none where each item is shown by its own merit."""
-        coded = shelf.coded.get("group_id") if self.settings.collapse_groups else None
-        return coded.codes if coded is not None and coded.values else NO_ROWS
 
     def _caps(self, rules: tuple[Ready, ...], scene: Scene) -> list[tuple[Rows, int]]:
         """Codes and limits of the caps; one of a group is a cap like any other."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import CART, PURCHASE
+from shelfwise.reranking._alike import Codes, code_of, draw_near
 
 BEST, EPSILON, PLACKETT_LUCE = 0, 1, 2
 
@@ -83,30 +84,64 @@ def still_in_cart(lines: Any, after_us: float, removed: int) -> NDArray[np.int32
 
 @nb.njit(cache=True)
 def best_of(
-    score: NDArray[np.float32], item: NDArray[np.int32], codes: NDArray[np.int32], size: int
+    score: NDArray[np.float32],
+    item: Codes,
+    size: int,
+    collapse: bool,
+    relevance_weight: float,
+    n_pool: int,
+    group: Codes,
+    category: Codes,
+    path: Codes,
+    brand: Codes,
+    words: NDArray[np.uint64],
 ) -> NDArray[np.int64]:
-    """Places of up to ``size`` candidates in order of their score ``(C,)``, at most one of a group.
+    """Places of up to ``size`` candidates, at most one of a group if they ``collapse``, by relevance and novelty.
 
-    ``codes`` are the groups by item row; -1, and a row beyond, is none. What has no score, NaN, goes last; ties keep
-    their order. The same as ``choose`` after sorting,
-    where nothing else is asked; to look for the highest ten times is less work than to sort.
+    The same as ``choose`` after sorting, where neither rules nor dice are asked; of the pool only those are compared
+    that were chosen. What has no score, NaN, goes last; ties keep their order. The other columns are ``draw_near``'s.
     """
-    picked = np.empty(min(size, len(score)), np.int64)
-    taken = np.zeros(len(score), np.bool_)
-    for position in range(len(picked)):
-        best = -1
-        for c in range(len(score)):
-            higher = best < 0 or score[c] > score[best] or (np.isnan(score[best]) and not np.isnan(score[c]))
-            if higher and not taken[c]:
-                best = c
-        if best < 0:
-            return picked[:position]
-        picked[position] = best
-        taken[best] = True
-        group = codes[item[best]] if 0 <= item[best] < len(codes) else -1
-        for c in range(len(score) if group >= 0 else 0):
-            taken[c] |= 0 <= item[c] < len(codes) and codes[item[c]] == group
-    return picked
+    order = _falling(score)
+    n_pool = min(n_pool, len(order)) if relevance_weight < 1.0 else 0  # none: in order of score
+    pool, relevance = item[order[:n_pool]], relevance_of(score[order[:n_pool]])
+    picked, n_picked, below = np.empty(min(size, len(order)), np.int64), 0, n_pool
+    taken, closest = np.zeros(len(order), np.bool_), np.zeros(n_pool, np.float32)
+    while n_picked < len(picked):
+        pick, most = -1, 0.0
+        for p in range(n_pool):
+            worth = relevance_weight * relevance[p] - (1.0 - relevance_weight) * closest[p]
+            if not taken[p] and (pick < 0 or worth > most):
+                pick, most = p, worth
+        while pick < 0 and below < len(order):
+            pick = -1 if taken[below] else below
+            below += 1
+        if pick < 0:
+            break
+        row = item[order[pick]]
+        taken[pick] = True
+        picked[n_picked] = order[pick]
+        n_picked += 1
+        if collapse and code_of(group, row) >= 0:
+            for p in range(len(order)):
+                taken[p] |= code_of(group, item[order[p]]) == group[row]
+        draw_near(row, pool, closest, group, category, path, brand, words)
+    return picked[:n_picked]
+
+
+@nb.njit(cache=True)
+def _falling(score: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Places in order of score, NaN last; ties keep their order. Each goes where as many are better."""
+    key, order = np.empty(len(score), np.int64), np.empty(len(score), np.int64)
+    for c in range(len(score)):
+        bits = np.int64(np.float32(score[c] + np.float32(0)).view(np.int32))  # 0 added: there is one zero
+        falling = np.int64(0x7FFFFFFF) if np.isnan(score[c]) else -(bits ^ ((bits >> 31) & 0x7FFFFFFF))
+        key[c] = (falling << 32) + c
+    for c in range(len(score)):
+        place, own = np.int64(0), key[c]
+        for other in key:
+            place += other < own
+        order[place] = c
+    return order
 
 
 @nb.njit(cache=True)
@@ -278,61 +313,3 @@ def choose(
         picked[n_picked] = pick
         n_picked += 1
     return picked[:n_picked], propensity[:n_picked]
-
-
-@nb.njit(cache=True)
-def blend_similarity(
-    group: NDArray[np.int32],
-    path: NDArray[np.int32],
-    brand: NDArray[np.int32],
-    words: NDArray[np.uint64],
-    category_weight: float,
-    brand_weight: float,
-    title_weight: float,
-) -> NDArray[np.float32]:
-    """``(P, P)`` likeness of items in [0, 1]: 1 within a group, else a mean of what both items have.
-
-    ``path`` ``(P, D)``: codes of the category path's beginnings, -1 below its end; its likeness is the share of the
-    longer path that both begin with. ``words`` ``(P, W)``: sets of title words as bits; theirs is Jaccard's.
-    """
-    n, depth = path.shape
-    like = np.zeros((n, n), np.float32)
-    for i in range(n):
-        like[i, i] = 1.0
-        for j in range(i):
-            if group[i] >= 0 and group[i] == group[j]:
-                like[i, j] = like[j, i] = 1.0
-                continue
-            total, weight = 0.0, 0.0
-            if path[i, 0] >= 0 and path[j, 0] >= 0:
-                shared, longest = 0, 0
-                for d in range(depth):
-                    if path[i, d] >= 0 or path[j, d] >= 0:
-                        longest += 1
-                        shared += path[i, d] == path[j, d]
-                total += category_weight * shared / longest
-                weight += category_weight
-            if brand[i] >= 0 and brand[j] >= 0:
-                total += brand_weight * (brand[i] == brand[j])
-                weight += brand_weight
-            both, mine, other = 0, 0, 0
-            for w in range(words.shape[1]):
-                both += _bits(words[i, w] & words[j, w])
-                mine += _bits(words[i, w])
-                other += _bits(words[j, w])
-            if mine > 0 and other > 0:
-                total += title_weight * both / (mine + other - both)
-                weight += title_weight
-            if weight > 0.0:
-                like[i, j] = like[j, i] = total / weight
-    return like
-
-
-@nb.njit(cache=True)
-def _bits(word: np.uint64) -> int:
-    """How many bits are set."""
-    count = 0
-    while word:
-        word &= word - np.uint64(1)
-        count += 1
-    return count

@@ -10,12 +10,13 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import Shelf
-from shelfwise.reranking._kernels import blend_similarity
+from shelfwise.domain import NO_ROWS, Shelf
+from shelfwise.reranking._alike import all_alike
 
 Similarity = Callable[[Shelf, NDArray[np.int32]], NDArray[np.float32]]
 """``(shelf, (P,) item rows) -> (P, P)`` likeness in [0, 1], symmetric."""
 
+Known = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint64]]
 MAX_DEPTH = 6  # elements of a category path that count
 _WORDS = 4  # 256 bits for title words: some 8 words a title, so two unlike ones share a bit in 1 of 20 pairs
 _WORD = re.compile(r"\w{2,}")
@@ -30,35 +31,34 @@ class ItemLikeness:
 
     def __init__(self) -> None:
         self._shelf: Shelf | None = None
-        self._path = np.empty((0, MAX_DEPTH), np.int32)
-        self._words = np.empty((0, _WORDS), np.uint64)
+        self._known: Known = (NO_ROWS, NO_ROWS, NO_ROWS[None], NO_ROWS, np.empty((0, _WORDS + 1), np.uint64))
         self._read = np.empty(
             0, np.bool_
         )  # whose title's words are known: they are read when first asked for
 
     def __call__(self, shelf: Shelf, item: NDArray[np.int32]) -> NDArray[np.float32]:
         """``(P,) -> (P, P)``"""
-        if shelf is not self._shelf:
-            self._turn_to(shelf)
-        path = self._path.take(_codes(shelf, "category", item), axis=0, mode="wrap")  # -1 is the last
-        group, brand = _codes(shelf, "group_id", item), _codes(shelf, "brand", item)
-        likeness: NDArray[np.float32] = blend_similarity(
-            group, path, brand, self._words_of(item), 0.4, 0.2, 0.4
-        )
+        likeness: NDArray[np.float32] = all_alike(item, *self.known(shelf, item))
         return likeness
 
-    def _turn_to(self, shelf: Shelf) -> None:
-        self._path, self._shelf = path_codes(shelf), shelf
-        self._words = np.empty((len(shelf), _WORDS), np.uint64)
-        self._read = np.zeros(len(shelf), np.bool_)
-
-    def _words_of(self, item: NDArray[np.int32]) -> NDArray[np.uint64]:
-        """``(P,) -> (P, W)`` title words as bits."""
-        if self._shelf is not None and not self._read.take(item).all():
+    def known(self, shelf: Shelf, item: NDArray[np.int32]) -> Known:
+        """What kernels tell the likeness of these items from: group, category, path, brand, words."""
+        if shelf is not self._shelf:
+            self._turn_to(shelf)
+        if not self._read.take(item).all():
             for row in item.tolist():
-                self._words[row] = title_bits(self._shelf.title[row])
+                self._known[-1][row] = title_bits(shelf.title[row])
             self._read[item] = True
-        return self._words.take(item, axis=0)
+        return self._known
+
+    def _turn_to(self, shelf: Shelf) -> None:
+        group, category, brand = (_codes(shelf, name) for name in ("group_id", "category", "brand"))
+        words = np.zeros((len(shelf), _WORDS + 1), np.uint64)
+        self._known, self._read = (
+            (group, category, path_codes(shelf), brand, words),
+            np.zeros(len(shelf), np.bool_),
+        )
+        self._shelf = shelf
 
 
 def path_codes(shelf: Shelf) -> NDArray[np.int32]:
@@ -75,13 +75,16 @@ def path_codes(shelf: Shelf) -> NDArray[np.int32]:
 
 @lru_cache(maxsize=2**17)
 def title_bits(title: str) -> tuple[int, ...]:
-    """The title's words as a set of 256 bits, in four numbers."""
+    """The title's words as a set of 256 bits, in four numbers; and how many are set."""
     bits = 0
     for word in _WORD.findall(title.casefold()):
         bits |= 1 << blake2b(word.encode(), digest_size=1).digest()[0]
-    return tuple(bits >> (64 * part) & (2**64 - 1) for part in range(_WORDS))
+    return *(bits >> (64 * part) & (2**64 - 1) for part in range(_WORDS)), bits.bit_count()
 
 
-def _codes(shelf: Shelf, name: str, item: NDArray[np.int32]) -> NDArray[np.int32]:
+def _codes(shelf: Shelf, name: str) -> NDArray[np.int32]:
+    """By item row, read-only whoever owns them: kernels see one type."""
     coded = shelf.coded.get(name)
-    return np.full(len(item), -1, np.int32) if coded is None else coded.codes.take(item)
+    codes = np.empty(0, np.int32) if coded is None else np.ascontiguousarray(coded.codes).view(np.ndarray)
+    codes.flags.writeable = False
+    return codes
