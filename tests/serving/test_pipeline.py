@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from tests.serving.small import (
@@ -69,7 +70,7 @@ def test_what_two_sources_propose_ranks_above_what_one_does() -> None:
 def test_each_answer_has_a_name_of_its_own_that_sorts_by_time() -> None:
     pipeline = pipeline_of(full_shop())
     earlier = pipeline.recommend(query_of(), NOBODY, SOON).recommendation_id
-    later_query = replace(query_of(), asked_us=query_of().asked_us + 1_000)
+    later_query = msgspec.structs.replace(query_of(), asked_us=query_of().asked_us + 1_000)
     later = pipeline.recommend(later_query, NOBODY, SOON).recommendation_id
     assert earlier < later
     assert len(earlier) == 27

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import msgspec
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ from shelfwise.domain import DAY_US, LINE, NO_ROWS, PURCHASE, LiveItems, PersonS
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class History:
+class History(msgspec.Struct, frozen=True, eq=False):
     """Each (item, UTC day) of one person once, at its strongest event: newest day first."""
 
     item: NDArray[np.int32]  # (M,) distinct item rows, the most recently touched first

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import NO_ROWS, LiveItems, PersonState, Query
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True, eq=False):
     """What one source proposes for one query, and what it thinks of any other item."""
 
     item: NDArray[np.int32]  # (<= limit,) item rows, each once, best first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -21,8 +20,7 @@ Seen = Literal["keep", "exclude"]
 NO_ROWS = np.empty(0, np.int32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Query:
+class Query(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One ask for recommendations: who, where, when, in what context. Items are rows, not ids."""
 
     size: int  # slate positions wanted, 1..MAX_SIZE
@@ -32,16 +30,17 @@ class Query:
     session_id: str | None = None
     placement: str = "home"
     strategy: str = "auto"
-    seeds: NDArray[np.int32] = field(default_factory=NO_ROWS.copy)  # what they look at, or hold in the cart
-    exclude: NDArray[np.int32] = field(default_factory=NO_ROWS.copy)
+    seeds: NDArray[np.int32] = msgspec.field(
+        default_factory=NO_ROWS.copy
+    )  # what they look at, or hold in the cart
+    exclude: NDArray[np.int32] = msgspec.field(default_factory=NO_ROWS.copy)
     seen: Seen = "keep"
     filter: str | None = None  # text in the filter language
     context: Context = Context()
     explain: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # arrays have no single truth value
-class Candidates:
+class Candidates(msgspec.Struct, frozen=True, eq=False):  # arrays have no single truth value
     """Items proposed for one query, as parallel columns.
 
     Row *i* of each column speaks of the same item; an item that several sources propose stands in one row
@@ -80,8 +79,7 @@ class Candidates:
         return self.take(np.argsort(-key, kind="stable")[:limit])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Slate:
+class Slate(msgspec.Struct, frozen=True, eq=False):
     """The ordered items of one answer, with what must be known later of each position."""
 
     item: NDArray[np.int32]  # (K,) item rows, best first
@@ -135,8 +133,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     filter: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """When the answer is due. ``now`` and ``at_s`` are monotonic seconds; tests hand in a fake clock."""
 
     now: Callable[[], float]

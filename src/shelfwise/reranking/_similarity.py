@@ -45,10 +45,10 @@ class ItemLikeness:
         """What kernels tell the likeness of these items from: group, category, path, brand, words."""
         if shelf is not self._shelf:
             self._turn_to(shelf)
-        if not self._read.take(item).all():
-            for row in item.tolist():
-                self._known[-1][row] = title_bits(shelf.title[row])
-            self._read[item] = True
+        unread = item[~self._read.take(item)]
+        for row in unread.tolist():
+            self._known[-1][row] = title_bits(shelf.title[row])
+        self._read[unread] = True
         return self._known
 
     def _turn_to(self, shelf: Shelf) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,15 +36,14 @@ class TooLate(StoreUnavailable):
         return "no time left"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, eq=False):
     """A question, who asks it, the live columns as of its start, and when it is due."""
 
     query: Query
     person: PersonState
     live: LiveItems
     deadline: Deadline
-    failed: list[str] = field(default_factory=list)  # steps that broke in a way nobody expected
+    failed: list[str] = msgspec.field(default_factory=list)  # steps that broke in a way nobody expected
 
     def in_time(self, share: float) -> None:
         """Raise TooLate once ``share`` of the budget is used up."""
@@ -52,8 +51,7 @@ class Ask:
             raise TooLate
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class Pool(msgspec.Struct, frozen=True, eq=False):
     """Candidates that may be shown, and what the ranker is told of each."""
 
     candidates: Candidates
@@ -65,21 +63,21 @@ class Pool:
         return Pool(self.candidates.scored(score), self.features, self.missing)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, eq=False):
     """A slate and what must be known to send, log and explain it."""
 
     slate: Slate
     needs: tuple[str, ...] = ()
-    features: NDArray[np.float32] = field(default_factory=NO_FEATURES.copy)  # (K, F) of the shown; or none
-    missing: Mapping[str, str] = field(default_factory=dict)
+    features: NDArray[np.float32] = msgspec.field(
+        default_factory=NO_FEATURES.copy
+    )  # (K, F) of the shown; or none
+    missing: Mapping[str, str] = msgspec.field(default_factory=dict)
     degraded: Degraded | None = None
     recommendation_id: str = ""
     failed: tuple[str, ...] = ()  # sources and levels that broke in a way nobody expected
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(msgspec.Struct, frozen=True):
     """Why a step gave nothing, in a few words that name no person and no item."""
 
     reason: str

@@ -7,9 +7,10 @@ the deadline's, no dice but the rule book's and the ids'.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from shelfwise.domain import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ BITS = {name: 1 << bit for bit, name in enumerate(SOURCES)}  # of ``proposed``
 SOURCES_UNTIL = 0.6  # share of the budget after which no further source is asked
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Found(msgspec.Struct, frozen=True, eq=False):
     """What the sources proposed for one question."""
 
     candidates: Candidates  # each item once, by turns: every source's first, then every source's second, ...
