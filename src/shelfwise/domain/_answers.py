@@ -140,13 +140,13 @@ class Deadline(msgspec.Struct, frozen=True):
     at_s: float
     budget_s: float
 
-    def left_s(self) -> float:
-        """Seconds left; negative when it has passed."""
-        return self.at_s - self.now()
+    def instant(self, share: float) -> float:
+        """When ``share`` of the budget is used up, by ``now``."""
+        return self.at_s - self.budget_s * (1.0 - share)
 
     def passed(self, share: float = 1.0) -> bool:
         """True once ``share`` of the budget is used up."""
-        return self.left_s() < self.budget_s * (1.0 - share)
+        return self.now() > self.instant(share)
 
 
 Missing = Mapping[str, str]

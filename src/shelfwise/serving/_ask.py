@@ -83,14 +83,14 @@ class Trouble(msgspec.Struct, frozen=True):
     reason: str
 
 
-def attempt(ask: Ask, name: str, step: Callable[..., T], *args: object) -> T | Trouble:
+def attempt(ask: Ask, name: str, step: Callable[..., T], *args: object, **more: object) -> T | Trouble:
     """What a step gives, or why it gave nothing. What nobody expected is logged with its trace and noted.
 
     A request is the outermost loop of its own work: a defect in one source, feature or rule must cost this
     answer some quality, and no shopper an answer.
     """
     try:
-        return step(*args)
+        return step(*args, **more)
     except ShelfwiseError as trouble:
         return Trouble(str(trouble))
     except Exception as trouble:

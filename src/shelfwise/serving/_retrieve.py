@@ -41,11 +41,13 @@ def retrieve(
     """
     proposals: dict[str, Proposal] = {}
     missing: dict[str, str] = {}
+    now, until_s = ask.deadline.now, ask.deadline.instant(SOURCES_UNTIL)
     for name, source in sources.items():
-        if ask.deadline.passed(SOURCES_UNTIL):
+        if now() > until_s:
             missing[name] = "no time left"
             continue
-        proposal = attempt(ask, name, _proposal, source, ask, quotas.get(name, pool_size))
+        limit = quotas.get(name, pool_size)
+        proposal = attempt(ask, name, source.retrieve, ask.query, ask.person, ask.live, limit=limit)
         if isinstance(proposal, Trouble):
             missing[name] = proposal.reason
         else:
@@ -55,10 +57,10 @@ def retrieve(
 
 def merge(proposals: Mapping[str, Proposal], *, pool_size: int) -> Candidates:
     """Each item once, at most ``pool_size``, with a bit per source that proposed it; not judged yet."""
-    items = [proposal.item for proposal in proposals.values()]
-    lists = np.array([(len(p.item), BITS[name]) for name, p in proposals.items()], np.int64)
-    if not items:
+    if not proposals:
         return Candidates.none()
+    items = [proposal.item for proposal in proposals.values()]
+    lists = np.array([[len(item) for item in items], [BITS[name] for name in proposals]], np.int64)
     return unjudged(*_merge(np.concatenate(items), lists, pool_size))
 
 
@@ -96,10 +98,6 @@ def hear(
 def places_of(item: NDArray[np.int32], among: NDArray[np.int32]) -> NDArray[np.int64]:
     """For each of ``item`` ``(K,)`` its place in ``among`` ``(C,)``, -1 where it is not there."""
     return _places(np.ascontiguousarray(item), np.ascontiguousarray(among))
-
-
-def _proposal(source: CandidateSource, ask: Ask, limit: int) -> Proposal:
-    return source.retrieve(ask.query, ask.person, ask.live, limit=limit)
 
 
 @nb.njit(cache=True)
@@ -143,43 +141,32 @@ def all_there(item: NDArray[np.int32], stock: NDArray[np.int64], hidden: NDArray
 def _merge(
     rows: NDArray[np.int32], lists: NDArray[np.int64], limit: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-    """``lists`` ``(S, 2)``: how many of the rows each source gave, one after the other, and its bit.
+    """``lists`` ``(2, S)``: how many of the rows each source gave, one after the other, and its bit.
 
-    Open addressing over the few hundred rows of one request: nothing as long as the catalogue is touched.
+    Open addressing over the few hundred rows of one request: nothing as long as the catalogue is touched. A row that
+    is met again gets one more bit; a new one is added while there is room.
     """
-    capacity, longest = 16, 0
-    while capacity < 2 * len(rows):
-        capacity *= 2
-    for source in range(len(lists)):
-        longest = max(longest, lists[source, 0])
-    slot = np.full(capacity, -1, np.int32)
+    size, bit = lists
+    mask, longest, begin = 15, 0, np.zeros(len(size), np.int64)
+    while mask < 2 * len(rows):
+        mask = 2 * mask + 1
+    for source in range(len(size)):
+        longest = max(longest, size[source])
+        begin[source] = size[:source].sum()
+    slot = np.full(mask + 1, -1, np.int32)
     item, proposed = np.empty(limit, np.int32), np.zeros(limit, np.uint16)
-    n = np.int64(0)
+    n = 0
     for rank in range(longest):
-        begin = 0
-        for source in range(len(lists)):
-            if rank < lists[source, 0]:
-                n = _add(rows[begin + rank], lists[source, 1], slot, item, proposed, n)
-            begin += lists[source, 0]
+        for source in range(len(size)):
+            if rank >= size[source]:
+                continue
+            row = rows[begin[source] + rank]
+            at = (row * 2654435769) & mask
+            while slot[at] >= 0 and item[slot[at]] != row:
+                at = (at + 1) & mask
+            if slot[at] >= 0:
+                proposed[slot[at]] |= bit[source]
+            elif n < limit:
+                slot[at], item[n], proposed[n] = n, row, bit[source]
+                n += 1
     return item[:n], proposed[:n]
-
-
-@nb.njit(cache=True)
-def _add(
-    row: int,
-    bit: int,
-    slot: NDArray[np.int32],
-    item: NDArray[np.int32],
-    proposed: NDArray[np.uint16],
-    n: int,
-) -> int:
-    """Note that a source proposed a row: one known, or a new one while there is room. How many rows there are then."""
-    at = (np.uint32(row) * np.uint32(2654435769)) & np.uint32(len(slot) - 1)
-    while slot[at] >= 0 and item[slot[at]] != row:
-        at = (at + np.uint32(1)) & np.uint32(len(slot) - 1)
-    if slot[at] >= 0:
-        proposed[slot[at]] |= bit
-    elif n < len(item):
-        slot[at], item[n], proposed[n] = n, row, bit
-        n += 1
-    return n

@@ -7,8 +7,9 @@ in another one behind a proxy.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -40,7 +41,7 @@ class Head:
     method: str
     path: str  # percent-escapes read
     query_string: str
-    headers: dict[str, str]  # names in lower case
+    headers: Mapping[str, str]  # names in lower case
     client: str  # address of the other end
     length: int | None  # bytes of the body; None: it comes in chunks
     is_last: bool  # the connection is not kept after it
@@ -62,11 +63,11 @@ def read_head(raw: bytes | bytearray, client: str = "", arrived_s: float = 0.0) 
         raise Malformed(
             505 if re.match(r"\S+ \S+ HTTP/[02-9]", text) else 400, "first line is no request line"
         )
-    if _FIELDS.fullmatch(text, first.end()) is None:
-        raise Malformed(400, "a field is not 'name: value'")
     method, target, minor = first.groups()
-    headers = _headers(text[first.end() : -4])
-    path, query = _address(method, target, headers)
+    headers = _headers(text[first.end() :])
+    path, query, host = _address(method, target)
+    if host is not None:
+        headers = {**headers, "host": host}
     if minor == "1" and "host" not in headers:
         raise Malformed(400, "there is no field 'host'")
     is_last = minor == "0" or "close" in headers.get("connection", "").lower()
@@ -154,11 +155,13 @@ class Chunks:
         return b""
 
 
-def _headers(fields: str) -> dict[str, str]:
+@lru_cache(maxsize=64)
+def _headers(fields: str) -> Mapping[str, str]:
+    """Names in lower case. A caller tells the same with each request, so the last ones are remembered."""
+    if _FIELDS.fullmatch(fields) is None:
+        raise Malformed(400, "a field is not 'name: value'")
     headers: dict[str, str] = {}
-    if not fields:
-        return headers
-    for field in fields.split("\r\n"):
+    for field in fields[:-4].split("\r\n") if len(fields) > 2 else ():
         name, _, value = field.partition(":")
         name, value = name.lower(), value.strip(" \t")
         if name in headers:
@@ -169,20 +172,21 @@ def _headers(fields: str) -> dict[str, str]:
     return headers
 
 
-def _address(method: str, target: str, headers: dict[str, str]) -> tuple[str, str]:
+def _address(method: str, target: str) -> tuple[str, str, str | None]:
     """Path and query. A whole address, as proxies get it, names the host too."""
+    host = None
     if not target.startswith("/"):
         scheme, _, rest = target.partition("://")
         if scheme.lower() in ("http", "https") and rest:
-            headers["host"], slash, path = rest.partition("/")
+            host, slash, path = rest.partition("/")
             target = slash + path or "/"
         elif not (target == "*" and method == "OPTIONS"):
             raise Malformed(400, "the address is no path")
     path, _, query = target.partition("#")[0].partition("?")
-    return unquote(path, errors="replace") if "%" in path else path, query
+    return unquote(path, errors="replace") if "%" in path else path, query, host
 
 
-def _length(headers: dict[str, str], minor: str) -> int | None:
+def _length(headers: Mapping[str, str], minor: str) -> int | None:
     """Bytes of the body; None for one in chunks."""
     told, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if coding is not None:
