@@ -63,6 +63,7 @@ class TestExitCodes:
         ):
             said = run(*words, shop=new)
             assert (said.code, told in said.err) == (2, True), said.err
+            assert "Value error" not in said.err
 
     def test_3_bad_data_is_told_row_by_row_and_the_rest_is_taken(self, run: Run, new: Path) -> None:
         file = new / "items.csv"

@@ -220,7 +220,7 @@ class TestControl:
 
     def test_a_promoted_release_answers_and_a_rollback_brings_the_other_back(self, shop: Shop) -> None:
         first = shop.releases()[0]["release"]
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match=f"champion is {first}, and none was before it; expected one"):
             shop.rollback()
         second = corner_shop.another_release(shop)
         shop.promote(second)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shelfwise.app._clock import open_clock
+from shelfwise.app._control import delete, documents, in_short, put
 from shelfwise.app._layout import Layout
 from shelfwise.app.settings import ShopSettings, load_settings, template
 from shelfwise.domain import Clock, Conflict, NotFound, NotTrained, Origin
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shelfwise.app._local import LocalDoor
     from shelfwise.app._stores import Readers
 
-Told = Callable[[str, float], None]
+Told = Callable[[str, float], None]  # a step of a training, and its seconds
 
 
 class Shop:
@@ -178,38 +178,9 @@ class Shop:
 
     def train(self, *, only: str | None = None, told: Told | None = None) -> dict[str, Any]:
         """Fit, judge on held-back time, and publish if the gate is passed. Raises NotTrained without history."""
-        from shelfwise.app._features import objections_of
-        from shelfwise.app._history import require_history
-        from shelfwise.app._training import run_training
-        from shelfwise.stores.adapters.delta_lake import DeltaLake
+        from shelfwise.app._learning import train
 
-        begun = time.perf_counter()
-        self.drain()
-        lake, shelf, now_us = DeltaLake(self.layout.lake), self.readers.shelf_reader.shelf(), self.clock()
-        files = lake.files("event_lines")
-        require_history(files, self.settings.training, n_items=len(shelf), now_us=now_us)
-        report = run_training(
-            self.layout,
-            self.settings,
-            lake=lake,
-            shelf=shelf,
-            registry=self.readers.releases,
-            now_us=now_us,
-            only=only,
-            objections=() if only else objections_of(self, files, as_of_us=now_us),
-            told=told,
-        )
-        if report.release is not None:
-            self.submit("announce", {"name": "release"})
-        return {
-            "release": report.release,
-            "passed": report.verdict.passed,
-            "verdict": list(report.verdict.reasons),
-            "judged": report.judged,
-            "held_back": report.held_back,
-            "seconds": {**report.seconds, "total": time.perf_counter() - begun},
-            "missing": dict(report.missing),
-        }
+        return train(self, only=only, told=told)
 
     def evaluate(self, *, days: int = 14, html: str | Path | None = None) -> dict[str, Any]:
         """Every strategy, the rankers and the plain baselines on the last ``days``, full catalogue."""
@@ -307,7 +278,7 @@ class Shop:
 
     def releases(self) -> list[dict[str, Any]]:
         """Releases, newest first, in short."""
-        return [_short(row) for row in self.readers.releases.releases()]
+        return [in_short(row) for row in self.readers.releases.releases()]
 
     def release(self, name: str) -> dict[str, Any]:
         """The manifest of a release, by id or alias."""
@@ -327,7 +298,7 @@ class Shop:
 
     def rules(self) -> list[dict[str, Any]]:
         """All rules."""
-        return [body for _, body in self._documents("rules")]
+        return [body for _, body in documents(self, "rules")]
 
     def add_rule(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Add a rule; the rule as it is kept, with ``warnings`` where it names items that the catalogue does not know.
@@ -339,7 +310,7 @@ class Shop:
 
         rule = parse_rule(document)
         body = rule_document(rule)
-        self._put("rules", rule.rule_id, body)
+        put(self, "rules", rule.rule_id, body)
         warnings = rule_warnings(self.readers.catalogue, rule)
         return {**body, "warnings": warnings} if warnings else body
 
@@ -351,13 +322,13 @@ class Shop:
 
     def remove_rule(self, rule_id: str) -> None:
         """Remove a rule. Raises NotFound."""
-        self._delete("rules", rule_id, "rule")
+        delete(self, "rules", rule_id, "rule")
 
     def keys(self) -> list[dict[str, Any]]:
         """Keys without their secrets."""
         return [
             {"key_id": key, "name": body["name"], "scopes": body["scopes"]}
-            for key, body in self._documents("keys")
+            for key, body in documents(self, "keys")
         ]
 
     def add_key(self, name: str, *, scopes: Sequence[str]) -> dict[str, Any]:
@@ -365,12 +336,12 @@ class Shop:
         from shelfwise.serving.http import make_key
 
         key_id, secret, body = make_key(name, list(scopes))
-        self._put("keys", key_id, body)
+        put(self, "keys", key_id, body)
         return {"key_id": key_id, "secret": secret, "name": name, "scopes": body["scopes"]}
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke a key. Raises NotFound."""
-        self._delete("keys", key_id, "key")
+        delete(self, "keys", key_id, "key")
 
     # ---- what is open
 
@@ -403,35 +374,3 @@ class Shop:
 
             self._inbox = open_inbox(self.layout, self.settings, self.clock)
         return self._inbox
-
-    def _documents(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
-        rows: list[tuple[str, dict[str, Any]]] = []
-        after = ""
-        while page := self.readers.control.documents(kind, after=after):
-            rows += [(key, body) for key, body, _ in page]
-            after = page[-1][0]
-        return rows
-
-    def _put(self, kind: str, key: str, body: Mapping[str, Any]) -> None:
-        command = {"op": "put", "kind": kind, "key": key, "body": dict(body), "if_match": "", "actor": "cli"}
-        self.submit("control", command)
-
-    def _delete(self, kind: str, key: str, noun: str) -> None:
-        if self.readers.control.get(kind, key) is None:
-            raise NotFound(noun, key)
-        self.submit("control", {"op": "delete", "kind": kind, "key": key, "if_match": None, "actor": "cli"})
-
-
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
-    if "trouble" in row:
-        return {"release": row["release"], "aliases": row["aliases"], "trouble": row["trouble"]}
-    metrics, trained = row["metrics"], row["trained"]
-    return {
-        "release": row["release"],
-        "aliases": row["aliases"],
-        "as_of": trained.get("as_of"),
-        "ndcg@10": metrics.get("ndcg"),
-        "people": trained.get("people"),
-        "items": trained.get("items"),
-        "bytes": row["bytes"],
-    }

@@ -60,6 +60,20 @@ class NotFound(InvalidInput):
         return f"no {self.noun} {_short(self.key)}"
 
 
+class NoneBefore(NotFound):
+    """No champion stands before the one of now: there is nothing to roll back to."""
+
+    def __init__(self, champion: str | None) -> None:
+        super().__init__("release", "before the champion")
+        self.args = (champion,)
+        self.champion = champion
+
+    def __str__(self) -> str:
+        if self.champion is None:
+            return "champion is none; expected one, and another before it to go back to"
+        return f"champion is {self.champion}, and none was before it; expected one to go back to"
+
+
 class Conflict(InvalidInput):
     """It exists already with another content, or it changed since the caller read it."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from shelfwise.domain import InvalidField, InvalidInput, NotFound, UnknownName
+from shelfwise.domain import InvalidField, InvalidInput, NoneBefore, NotFound, UnknownName
 from shelfwise.stores import BOARD_NAMES, Receipt
 from shelfwise.streaming._erase import Person, erase_from_lake, erase_from_log, signed
 from shelfwise.streaming._lake import LakeSink
@@ -122,7 +122,7 @@ class Commands:
         releases = self._stores.releases
         release = change.release if change.op == "promote" else releases.alias(_PREVIOUS)
         if release is None:
-            raise NotFound("release", "before the champion")
+            raise NoneBefore(releases.alias(_CHAMPION))
         releases.move(_CHAMPION, release)
         self._stores.board.bump("release")
         return release

@@ -33,6 +33,14 @@ class Root(TyperGroup):
         """Read them wherever they stand."""
         return super().parse_args(ctx, root_options_first(args))
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what is wrong with its options is told in plain words, without the checker's own prefix."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as wrong:
+            wrong.message = wrong.message.removeprefix("Value error, ")
+            raise
+
 
 def root_options_first(words: Sequence[str]) -> list[str]:
     """The words with the root's own options moved to the front; those after ``--`` stay where they are."""
