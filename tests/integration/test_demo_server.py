@@ -18,6 +18,9 @@ from shelfwise import Shop
 
 pytestmark = pytest.mark.slow
 PROMISE_S = 2.0  # stock and price are live in every worker
+PATIENT_MS = (
+    "5000"  # on cores that others use too an answer may be late for reasons that are not the server's
+)
 ORIGIN = "https://corner.example"
 
 
@@ -28,7 +31,7 @@ class Served(Server):
         with Shop.open(folder) as shop:
             self.other = corner_shop.another_release(shop)
             self.browser = shop.add_key("web", scopes=["browser"])["secret"]
-        super().__init__(folder)
+        super().__init__(folder, SHELFWISE__SERVE__DEADLINE_MS=PATIENT_MS)
         self.lines = self._a_line_to_each()
 
     def _a_line_to_each(self) -> tuple[Line, Line]:
@@ -183,9 +186,7 @@ def test_a_release_is_swapped_under_load_and_every_answer_is_whole(served: Serve
         thread.join()
     assert {status for status, _, _ in told} == {200}
     assert {release for _, release, _ in told} == {served.champion, served.other}
-    hurried = [level for _, _, level in told if level is not None]  # on cores that others use too
-    assert {level["reason"] for level in hurried} <= {"no time left"}
-    assert len(hurried) < max(5, len(told) / 10)
+    assert [degraded for _, _, degraded in told if degraded is not None] == []
 
 
 def test_a_backup_taken_while_a_server_runs_is_a_shop_that_answers_alike(
