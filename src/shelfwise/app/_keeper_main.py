@@ -16,6 +16,7 @@ from pathlib import Path
 from shelfwise.app._clock import open_clock
 from shelfwise.app._keeping import close_writers, held_lock, keeper_settings, keeper_stores, try_lock
 from shelfwise.app._layout import Layout
+from shelfwise.app._lean import without_blas
 from shelfwise.app._stores import open_writers
 from shelfwise.app.settings import load_settings
 from shelfwise.domain import ShelfwiseError, StoreUnavailable
@@ -39,6 +40,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    without_blas()
     layout = Layout(options.shop)
     told = Told(options.ready_fd)
     lock = wait_for_lock(layout, told)

@@ -24,6 +24,7 @@ import uvloop
 
 from shelfwise.app._forkserver import NUMBER_BYTES, PID_BYTES
 from shelfwise.app._keeper_main import tell_ready
+from shelfwise.app._lean import without_blas
 from shelfwise.domain import ShelfwiseError, StoreUnavailable
 from shelfwise.serving.http import HttpServer
 
@@ -60,6 +61,7 @@ def main() -> int:
 
 def prepared(target: str, shop: Path) -> Callable[[Path, int], Any]:
     """The maker of applications, after its module has loaded what they all need: ``prepare``, if it has one."""
+    without_blas()
     module, _, name = target.partition(":")
     loaded = importlib.import_module(module)
     try:
