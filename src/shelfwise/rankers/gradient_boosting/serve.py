@@ -150,8 +150,8 @@ def _score(
     width = min(BLOCK, (len(out) + LANES - 1) // LANES * LANES)
     rows = np.empty((len(source), width), np.float32)
     span = np.empty((len(source), 2), np.float32)
-    value = np.empty((n_inner + 1, width), np.float32)  # by node; the last is for a leaf
-    total = np.empty(width, np.float32)
+    value = np.empty((n_inner + 1, width), np.float32)  # of open tests
+    total, place = np.empty(width, np.float32), np.empty(n_inner + 1, np.uint16)
     test, settled = np.empty(n_inner + 1, np.uint16), np.empty(2 * n_inner + 1, np.uint16)
     for node in range(len(settled)):
         settled[node] = node
@@ -164,9 +164,9 @@ def _score(
             total[i] = base
         for t in range(len(threshold)):
             n_open = _open_tests(column, threshold, t, span, settled, test)
-            root = _judge(column, threshold, leaf, t, rows, settled, test, n_open, value)
+            _judge(column, threshold, leaf, t, rows, settled, test, n_open, place, value)
             for i in range(width):
-                total[i] += value[root, i]
+                total[i] += value[0, i]
         for i in range(size):
             out[begin + i] = total[i]
 
@@ -228,33 +228,36 @@ def _open_tests(
 def _judge(
     column: NDArray[np.uint16], threshold: NDArray[np.float32], leaf: NDArray[np.float32], tree: int,
     rows: NDArray[np.float32], settled: NDArray[np.uint16], test: NDArray[np.uint16], n_open: int,
-    value: NDArray[np.float32],
-) -> int:  # fmt: skip
-    """What a tree says of all rows, from its lowest open tests up to the root: the row of ``value`` that holds it."""
+    place: NDArray[np.uint16], value: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """What a tree says of all rows, from its lowest open tests up to the root: the first row of ``value``.
+
+    ``place`` is where each node's values stand, in the order of ``test``: few rows, which stay in the fastest memory.
+    """
     n_inner = column.shape[1]
+    if n_open == 0:
+        value[0] = leaf[tree, settled[0] - n_inner]
     for k in range(n_open - 1, -1, -1):
-        node = int(test[k])
-        place, limit = column[tree, node], threshold[tree, node]
-        left, right = int(settled[2 * node + 1]), int(settled[2 * node + 2])
+        node = np.int64(test[k])
+        place[node] = k
+        limit, judged, own = threshold[tree, node], rows[column[tree, node]], value[k]
+        left, right = np.int64(settled[2 * node + 1]), np.int64(settled[2 * node + 2])
         if left >= n_inner and right >= n_inner:
             below, above = leaf[tree, left - n_inner], leaf[tree, right - n_inner]
-            for i in range(value.shape[1]):
-                value[node, i] = above if rows[place, i] >= limit else below
+            for i in range(len(own)):
+                own[i] = above if judged[i] >= limit else below
+        elif left >= n_inner:
+            below, highers = leaf[tree, left - n_inner], value[place[right]]
+            for i in range(len(own)):
+                higher = highers[i]
+                own[i] = higher if judged[i] >= limit else below
+        elif right >= n_inner:
+            lowers, above = value[place[left]], leaf[tree, right - n_inner]
+            for i in range(len(own)):
+                lower = lowers[i]
+                own[i] = above if judged[i] >= limit else lower
         else:
-            left, right = _row_of(left, leaf, tree, value), _row_of(right, leaf, tree, value)
-            for i in range(value.shape[1]):
-                lower, higher = value[left, i], value[right, i]
-                value[node, i] = higher if rows[place, i] >= limit else lower
-    return _row_of(int(settled[0]), leaf, tree, value)
-
-
-@nb.njit(cache=True)
-def _row_of(node: int, leaf: NDArray[np.float32], tree: int, value: NDArray[np.float32]) -> int:
-    """The row of a node's values; those of a leaf are written to the last one."""
-    n_inner = len(value) - 1
-    if node < n_inner:
-        return node
-    number = leaf[tree, node - n_inner]
-    for i in range(value.shape[1]):
-        value[n_inner, i] = number
-    return n_inner
+            lowers, highers = value[place[left]], value[place[right]]
+            for i in range(len(own)):
+                lower, higher = lowers[i], highers[i]
+                own[i] = higher if judged[i] >= limit else lower
