@@ -1,4 +1,4 @@
-"""A feature's SQL, as the command line shows it, is whole: it runs on the three inputs alone."""
+"""A feature's SQL, as the command line shows it, is whole: it runs on the inputs alone."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import pytest
 
 from shelfwise.app._feature_sql import feature_document
 from shelfwise.features import ASKED, EVENT_LINES, FEATURES, DuckDB
+from shelfwise.features._joined import calendar_of, fitted_table, items_table
 
 NAMES = [feature.name for feature in FEATURES if feature.sql]
-ITEMS = pa.schema([("item_row", pa.int32()), ("category", pa.int32()), ("brand", pa.int32())])
+TABLES = {
+    "items": items_table(None, None), "fitted": fitted_table({}), "calendar": calendar_of(ASKED.empty_table()),
+}  # fmt: skip
 ASKED_NUMBERED = ASKED.append(pa.field("row_number_asked", pa.int64()))
 
 
 def test_the_shown_sql_of_every_feature_runs_alone() -> None:
     with DuckDB() as engine:
-        for name, schema in (("asked", ASKED_NUMBERED), ("event_lines", EVENT_LINES), ("items", ITEMS)):
+        for name, schema in (("asked", ASKED_NUMBERED), ("event_lines", EVENT_LINES)):
             engine.read(name, schema.empty_table())
+        for name, table in TABLES.items():
+            engine.read(name, table)
         for name in NAMES:
             told = engine.run(feature_document(name)["sql"])
             assert told.column_names == ["row_number_asked", name]
@@ -42,7 +47,7 @@ def test_the_shown_sql_counts_what_the_feature_means() -> None:
     with DuckDB() as engine:
         engine.read("event_lines", pa.Table.from_pylist(lines, schema))
         engine.read("asked", pa.Table.from_pylist([asked], ASKED_NUMBERED))
-        engine.read("items", ITEMS.empty_table())
+        engine.read("items", TABLES["items"])
         counts = {
             days: engine.run(feature_document(f"user_item__view_item__count__{days}")["sql"])[1].to_pylist()
             for days in ("7d", "all")

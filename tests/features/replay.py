@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from shelfwise.domain import (
     Context,
     Event,
     EventLine,
+    LiveItems,
     PersonState,
     Query,
     Shelf,
@@ -39,6 +40,8 @@ from shelfwise.features import (
     training_features,
     unpack_state,
 )
+from shelfwise.features._bases import FITTED, placement_code, referrer_code
+from shelfwise.features._joined import Fits
 
 BATCH = tuple(feature for feature in FEATURES if feature.sql)
 
@@ -53,11 +56,42 @@ def shelf_of(n_items: int, rng: np.random.Generator) -> Shelf:
         what: Coded(rng.integers(-1, 3, n_items).astype(np.int32), ("x", "y", "z"))
         for what in ("category", "brand")
     }
+    codes["tags"] = Coded(rng.integers(-1, 2, n_items).astype(np.int32), (frozenset("ab"), frozenset("c")))
+    codes["attributes.size"] = Coded(rng.integers(-1, 1, n_items).astype(np.int32), ("large",))
     ids = tuple(f"i{row}" for row in range(n_items))
-    zero = np.zeros(n_items, np.int64)
-    return Shelf(
-        1, ids, ids, ids, ids, codes, zero.astype(np.int16), zero, {name: at for at, name in enumerate(ids)}
+    images = tuple(name if row % 3 else None for row, name in enumerate(ids))
+    seen_us = np.where(rng.random(n_items) < 0.8, rng.integers(1, 1_300_000_000_000_000, n_items), 0)
+    ages = rng.choice([0, 18], n_items).astype(np.int16)
+    return Shelf(1, ids, ids, ids, images, codes, ages, seen_us, {name: at for at, name in enumerate(ids)})
+
+
+def offers(live: LiveItems) -> LiveItems:
+    """Live columns of a catalogue that tells prices, costs and stock of some items."""
+    n_items = len(live)
+    rng = np.random.default_rng(n_items)
+
+    def some(low: int, high: int) -> np.ndarray:
+        return np.where(rng.random(n_items) < 0.8, rng.integers(low, high, n_items), -1)
+
+    return replace(
+        live,
+        price_minor=some(0, 900),
+        list_price_minor=some(500, 1_500),
+        cost_minor=some(0, 500),
+        stock=some(0, 9),
     )
+
+
+def fits_of(n_items: int, as_of_us: int) -> dict[int, dict[str, np.ndarray]]:
+    """Two fits before an instant, by theirs; the last item is newer than the older one."""
+    rng = np.random.default_rng(n_items)
+    return {
+        as_of_us - days * DAY_US: {
+            name: np.where(rng.random(size) < 0.8, rng.random(size) * 3, np.nan).astype(np.float32)
+            for name in FITTED
+        }
+        for days, size in ((400, n_items - 1), (20, n_items))
+    }
 
 
 @dataclass
@@ -100,12 +134,21 @@ def streamed(events: Sequence[Event], as_of_us: int, n_items: int, *, batch: int
 
 
 def requested(
-    stream: Stream, shelf: Shelf, key: str, items: Sequence[int], as_of_us: int, context: Context
+    stream: Stream,
+    shelf: Shelf,
+    key: str,
+    items: Sequence[int],
+    as_of_us: int,
+    context: Context,
+    fits: Fits,
 ) -> np.ndarray:
     """What the request would assemble for these candidates, ``(C, len(BATCH))``."""
-    assembler = Assembler([feature.name for feature in BATCH])
+    fitted = max(
+        (item for item in fits.items() if item[0] <= as_of_us), default=(0, {}), key=lambda item: item[0]
+    )[1]
+    assembler = Assembler([feature.name for feature in BATCH], (), fitted)
     columns = {name: column.copy() for name, column in stream.counters.columns().items()}
-    live = live_of(columns, stream.n_items)
+    live = offers(live_of(columns, stream.n_items))
     item = np.array(items, np.int32)
     candidates = Candidates(
         item,
@@ -113,8 +156,12 @@ def requested(
         np.empty((len(item), 0), np.float32),
         np.zeros(len(item), np.float32),
     )
-    query = Query(size=10, asked_us=as_of_us, context=context)
-    return assembler.assemble(query, stream.person(key, as_of_us), live, shelf, candidates)
+    query = Query(
+        size=10, asked_us=as_of_us, context=context, placement=context.placement or "home",
+        user_id=key[2:] if key.startswith("u:") else None,
+    )  # fmt: skip
+    person = replace(stream.person(key, as_of_us), country=None)  # rows of a batch tell their country
+    return assembler.assemble(query, person, live, shelf, candidates)
 
 
 @dataclass(frozen=True)
@@ -126,7 +173,7 @@ class Row:
 
 
 def computed(
-    events: Sequence[Event], rows: Sequence[Row], shelf: Shelf, folder: Path
+    events: Sequence[Event], rows: Sequence[Row], shelf: Shelf, folder: Path, fits: Fits
 ) -> dict[str, np.ndarray]:
     """What DuckDB computes from the lake."""
     files = []
@@ -140,10 +187,17 @@ def computed(
             "as_of_us": [row.as_of_us for row in rows],
             "offset_minutes": pa.array([row.context.offset_minutes for row in rows], pa.int32()),
             "device_code": pa.array([device_code(row.context.device) for row in rows], pa.int16()),
+            "country": pa.array([row.context.country for row in rows], pa.string()),
+            "placement_code": pa.array(
+                [placement_code(row.context.placement or "home") for row in rows], pa.int16()
+            ),
+            "referrer_code": pa.array([referrer_code(row.context.referrer) for row in rows], pa.int16()),
+            "age_years": pa.array([row.context.age for row in rows], pa.int16()),
         }
     )
     with DuckDB(DuckDBSettings(memory_mb=500)) as engine:
-        return training_features(engine, files, asked, shelf=shelf)
+        live = offers(live_of({}, len(shelf)))
+        return training_features(engine, files, asked, shelf=shelf, live=live, fits=fits)
 
 
 def disagreements(batch: dict[str, np.ndarray], request: np.ndarray, rows: Sequence[Row]) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shelfwise.domain import DAY_US, PURCHASE, VIEW, Coded, Interactions, Shelf
-from shelfwise.features import FEATURES, fit_features
+from shelfwise.features import FEATURES, base_columns, fit_features, fit_release
 
 AS_OF = 1_000 * DAY_US
 
@@ -30,8 +30,20 @@ def history(*rows: tuple[int, int, int, int]) -> Interactions:
 
 def test_every_fitted_feature_is_fitted() -> None:
     made = fit_features(history((0, 0, 1, 5)), shelf([0, 0, 1, -1]), as_of_us=AS_OF)
-    assert set(made) == {feature.name for feature in FEATURES if feature.freshness == "fitted"}
+    fitted = [feature.expr for feature in FEATURES if feature.freshness == "fitted" and feature.expr]
+    assert {column for expr in fitted for column in expr.columns()} <= set(made)
     assert all(column.shape == (4,) and column.dtype == np.float32 for column in made.values())
+
+
+def test_what_no_feature_needs_is_not_fitted() -> None:
+    bought, items = history((0, 0, 1, 5)), shelf([0, 0, 1, -1])
+    default = base_columns(("item__price__percentile", "item__price__band", "collaborative__score"))
+    fit = fit_release(bought, items, as_of_us=AS_OF, wanted=default)
+    assert (set(fit.columns), fit.relations) == ({"item__price__percentile"}, None)
+    near = fit_release(bought, items, as_of_us=AS_OF, wanted=base_columns(("seeds__vector__mean",)))
+    assert near.columns == {}
+    assert near.relations is not None
+    assert len(near.relations.community) == 4
 
 
 def test_a_percentile_is_the_share_of_other_items_that_have_fewer_buyers() -> None:

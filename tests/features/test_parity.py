@@ -11,7 +11,7 @@ import pytest
 
 from shelfwise.domain import DAY_US, HOUR_US, Context, Event, EventLine
 
-from .replay import Row, computed, disagreements, imagined, requested, shelf_of, streamed
+from .replay import Row, computed, disagreements, fits_of, imagined, requested, shelf_of, streamed
 
 NOW = 1_322_000_000 * 1_000_000 + 12_345_678  # an afternoon in November 2011, in the middle of an hour
 N_ITEMS = 8
@@ -25,7 +25,17 @@ def test_batch_stream_and_request_agree_on_random_histories(seed: int, tmp_path:
     shelf = shelf_of(N_ITEMS, rng)
     events = imagined(rng, NOW, int(rng.integers(20, 500)), N_ITEMS)
     instants = (NOW, NOW - 2 * HOUR_US, NOW - 33 * DAY_US, NOW // DAY_US * DAY_US)
-    contexts = [Context("mobile", offset_minutes=-330), Context(), Context("tv"), Context(offset_minutes=600)]
+    contexts = [
+        Context(
+            "mobile", "US", offset_minutes=-330, placement="cart", referrer="https://www.google.com/", age=17
+        ),
+        Context(),
+        Context("tv", "GB", age=35),
+        Context(
+            country="JP", offset_minutes=600, placement="item_page", referrer="https://example.com", age=70
+        ),
+    ]
+    fits = fits_of(N_ITEMS, NOW)
     rows, request = [], []
     for as_of_us, context in zip(instants, contexts, strict=True):
         arriving = events + [
@@ -34,9 +44,9 @@ def test_batch_stream_and_request_agree_on_random_histories(seed: int, tmp_path:
         arriving = [arriving[at] for at in rng.permutation(len(arriving))]
         stream = streamed(arriving, as_of_us, N_ITEMS, batch=int(rng.integers(1, 60)))
         for person in PEOPLE:
-            request.append(requested(stream, shelf, person, range(N_ITEMS), as_of_us, context))
+            request.append(requested(stream, shelf, person, range(N_ITEMS), as_of_us, context, fits))
             rows += [Row(person, item, as_of_us, context) for item in range(N_ITEMS)]
-    batch = computed(events, rows, shelf, tmp_path)
+    batch = computed(events, rows, shelf, tmp_path, fits)
     assert disagreements(batch, np.concatenate(request), rows) == []
 
 
@@ -54,8 +64,9 @@ def test_batch_stream_and_request_agree_where_more_was_done_than_is_remembered(t
     assert sum(len(event.lines) for event in events) > 4_000
     stream = streamed(events, NOW, 40, batch=37)
     rows = [Row("u:busy", item, NOW) for item in range(40)]
-    request = requested(stream, shelf, "u:busy", range(40), NOW, Context())
-    assert disagreements(computed(events, rows, shelf, tmp_path), request, rows) == []
+    request = requested(stream, shelf, "u:busy", range(40), NOW, Context(), fits_of(40, NOW))
+    batch = computed(events, rows, shelf, tmp_path, fits_of(40, NOW))
+    assert disagreements(batch, request, rows) == []
 
 
 def real_events(n_people: int) -> tuple[list[Event], int]:
@@ -102,7 +113,7 @@ def test_batch_stream_and_request_agree_on_real_invoices(tmp_path: Path) -> None
     shelf = shelf_of(n_items, rng)
     last_us = events[-1].occurred_us
     people = sorted({event.person_key for event in events})
-    rows, request = [], []
+    rows, request, fits = [], [], fits_of(n_items, last_us)
     for as_of_us in (last_us + 1, last_us - 14 * DAY_US, last_us - 200 * DAY_US + 77):
         past = [event for event in events if event.occurred_us < as_of_us]
         stream = streamed(past, as_of_us, n_items, batch=100)
@@ -115,10 +126,10 @@ def test_batch_stream_and_request_agree_on_real_invoices(tmp_path: Path) -> None
                 for line in event.lines
             }
             items += sorted(bought - set(items))[:30]
-            request.append(requested(stream, shelf, person, items, as_of_us, Context()))
+            request.append(requested(stream, shelf, person, items, as_of_us, Context(), fits))
             rows += [Row(person, item, as_of_us) for item in items]
     assert len(rows) > 3_000
-    batch = computed(events, rows, shelf, tmp_path)
+    batch = computed(events, rows, shelf, tmp_path, fits)
     assert disagreements(batch, np.concatenate(request), rows) == []
 
 

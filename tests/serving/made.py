@@ -25,7 +25,7 @@ from shelfwise.domain import (
     PersonState,
     Shelf,
 )
-from shelfwise.features import ITEM_ROLLING, feature_names, fit_features
+from shelfwise.features import ITEM_ROLLING, base_columns, feature_names, fit_release
 from shelfwise.rankers import fit_ranker
 
 NOW_US = 1_320_000_000_000_000
@@ -127,9 +127,14 @@ def make_release(
         "schema": hashlib.sha256(repr(needs).encode()).hexdigest()[:16],
     }
     (folder / "features.json").write_text(json.dumps(body))
-    (folder / "fitted").mkdir()
-    for name, column in fit_features(history, shelf, as_of_us=NOW_US).items():
-        np.save(folder / "fitted" / f"{name}.npy", column)
+    fit = fit_release(history, shelf, as_of_us=NOW_US, wanted=base_columns(needs))
+    for kind, arrays in (
+        ("fitted", fit.columns),
+        ("relations", fit.relations.columns() if fit.relations else {}),
+    ):
+        (folder / kind).mkdir()
+        for name, array in arrays.items():
+            np.save(folder / kind / f"{name}.npy", array)
     _learn(folder / "rankers" / ranker, ranker, needs, signals, trees)
     best = np.argsort(-np.bincount(history.item, minlength=n_items), kind="stable")[:500]
     np.save(folder / "packed.npy", best.astype(np.int32))

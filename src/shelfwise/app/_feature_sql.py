@@ -9,6 +9,7 @@ from typing import Any
 from shelfwise import features
 
 _COLUMN = re.compile(r"\b[a-z]+(?:_[a-z]+)*__\w+")  # columns of views; inputs have no "__"
+_JOINED = re.compile(r"\nLEFT JOIN (\w+)")
 
 
 def feature_document(name: str) -> dict[str, Any]:
@@ -18,14 +19,18 @@ def feature_document(name: str) -> dict[str, Any]:
 
 
 def whole_query(name: str, expression: str) -> str:
-    """The expression of a feature, below the views that its columns come from. Reads asked, event_lines and items."""
+    """The expression of a feature, below the views that its columns come from.
+
+    Reads asked, event_lines, items, fitted and calendar.
+    """
     columns = set(_COLUMN.findall(expression))
     made = [view for view in features.VIEWS[:-1] if columns & set(_COLUMN.findall(view.query))]
-    named = {view.name for view in made} | {"asks"}
+    wide = _narrowed(features.VIEWS[-1].query, columns, {view.name for view in made})
+    named = {view.name for view in made} | {"asks"} | set(_JOINED.findall(wide))
     for view in reversed(features.VIEWS):
         named |= set(view.needs) if view.name in named else set()
     parts = [(view.name, view.query) for view in features.VIEWS if view.name in named]
-    parts.append(("wide", _narrowed(features.VIEWS[-1].query, columns, {view.name for view in made})))
+    parts.append(("wide", wide))
     texts = ",\n".join(f"{part} AS (\n{query}\n)" for part, query in parts)
     return f"WITH {texts}\nSELECT row_number_asked, {expression} AS {name}\nFROM wide"
 

@@ -85,8 +85,78 @@ _WHOLE: Mapping[str, tuple[str, str]] = {
     "seeds__category__share": ("share of the same category", "part"),
     "seeds__brand__share": ("share of the same brand", "part"),
     "seeds__price__log_difference": ("price against theirs", "change"),
+    "user__age__years": ("age", "years"), "user__age__band": ("age group", "number"),
+    "user_item__age__above_least": ("years above the age it is for", "years"),
+    "context__placement": ("place on the site", "placement"), "context__referrer": ("where they came from", "referrer"),
+    "context__signed_in": ("known by name", "yes"),
+    "context__month": ("month", "month"), "context__month_day": ("day of the month", "number"),
+    "context__year_week": ("week of the year", "number"), "context__year_day": ("days since New Year", "days"),
+    "context__year_sin": ("turn of the year, spring to autumn", "number"),
+    "context__year_cos": ("turn of the year, winter to summer", "number"), "context__weekend": ("weekend", "yes"),
+    "context__payday__to": ("time to the next payday", "days"),
+    "context__payday__since": ("time since the last payday", "days"),
+    "context__holiday": ("public holiday", "yes"), "context__holiday__to": ("time to the next public holiday", "days"),
+    "context__holiday__since": ("time since the last public holiday", "days"),
+    "item__price__now_log": ("price now", "money"), "item__price__list_discount": ("taken off the list price", "part"),
+    "item__price__margin": ("part of the price that is not cost", "part"),
+    "item__price__now_by_last": ("price now against the one last paid", "change"),
+    "user_item__price__now_difference": ("price now against what the shopper usually pays", "change"),
+    "item__stock__log": ("stock", "more"), "item__stock__present": ("in stock", "yes"),
+    "item__stock__cover": ("how long the stock lasts", "days"),
+    "item__stock__value_log": ("value of the stock", "money"),
+    "item__catalogue__age": ("time on the shelf", "days"),
+    "item__stock__cover_by_age": ("how long the stock lasts, by its time on the shelf", "ratio"),
+    "item__category__depth": ("steps of its category from the top", "number"),
+    "item__category__size": ("products of its category", "number"),
+    "item__brand__size": ("products of its brand", "number"), "item__group__size": ("sizes and colours", "number"),
+    "item__attributes__count": ("details told", "number"), "item__tags__count": ("tags", "number"),
+    "item__regions__count": ("countries it is sold in", "number"), "item__image__present": ("has an image", "yes"),
+    "item__age__least": ("age it is for", "years"),
+    "item__purchase__percentile_in_category": ("products of its category with fewer buyers", "part"),
+    "item__revenue__percentile": ("products that brought in less", "part"),
+    "item__price__log_spread": ("how far prices paid lie apart", "change"),
+    "item__price__band": ("tenth of its category's prices", "number"),
+    "item__title__length": ("letters of its title", "number"), "item__title__words": ("words of its title", "number"),
+    "item__title__rarity": ("how rare the words of its title are", "number"),
+    "item__title__digits_share": ("digits in its title", "part"),
+    "item__season__strength": ("how much it depends on the season", "number"),
+    "item__season__now": ("its season now", "number"), "item__season__rise": ("how its season rises", "number"),
+    "item__season__peak_to": ("time to the height of its season", "days"),
+    "item__weekend__share_ratio": ("sales on weekends, against the shop's", "times"),
+    "item__weekend__now": ("how much it sells on a day like today, against the shop", "times"),
+    "item__graph__degree_log": ("products bought by the same people", "more"),
+    "item__graph__strength": ("how closely it goes with others", "number"),
+    "item__graph__pagerank_log": ("how central it is among what is bought together", "ratio"),
+    "item__graph__clustering": ("products it goes with that go together too", "part"),
+    "item__graph__community_log": ("products of its circle", "pieces"),
+    "user_item__vector__last": ("how near to the last product touched", "part"),
+    "user_item__vector__last5_max": ("how near to the nearest of the last 5", "part"),
+    "user_item__vector__mean": ("how near to the last 20 together", "part"),
+    "user_item__graph__jaccard": ("how often it goes with the last 20", "number"),
+    "user_item__graph__adamic_adar": ("how often it goes with the last 20, rare buyers count more", "number"),
+    "user_item__graph__two_hop": ("how often it goes with what goes with the last 20", "number"),
+    "user_item__community__share": ("part of the last 20 that are of its circle", "part"),
+    "seeds__vector__mean": ("how near", "part"), "seeds__graph__jaccard": ("how often it goes with them", "number"),
+    "seeds__graph__adamic_adar": ("how often it goes with them, rare buyers count more", "number"),
+    "seeds__community__share": ("part that is of its circle", "part"),
 }  # fmt: skip
 _WINDOWS = {"all": "", "1h": "last hour", "1d": "last day", "365d": "last year"}
+_PLACES = (
+    "not told",
+    "home page",
+    "a product",
+    "cart",
+    "a category",
+    "search",
+    "checkout",
+    "email",
+    "account",
+)
+_CAME_FROM = ("not told", "a search engine", "a social network", "a mail", "an advertisement")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -113,7 +183,7 @@ def feature_value(name: str, value: float | None, currency: str | None = None) -
         case "best":
             return f"{value:.0%} of the best" if 0 <= value <= 1 else number(value)
         case "part":
-            return f"{value:.0%}" if value >= 0.1 or value == 0 else f"{value:.1%}"
+            return f"{value:.0%}" if abs(value) >= 0.1 or value == 0 else f"{value:.1%}"
         case "money":
             return money(exp(value) / 10 ** _exponent(currency), currency) or ""
         case "weekday":
@@ -204,6 +274,10 @@ def _days(value: float) -> str:
     return "1 day" if value == 1 else f"{number(round(value, 1) if value < 10 else round(value))} days"
 
 
+def _named(words: Sequence[str], code: float) -> str:
+    return words[int(code)] if 0 <= code < len(words) else "another"
+
+
 def _exponent(currency: str | None) -> int:
     try:
         return exponent(currency or "")
@@ -219,5 +293,12 @@ _UNITS: Mapping[str, Callable[[float], str]] = {
     "days": _days,
     "ago": lambda value: "today" if value < 1 else f"{_days(value)} ago",
     "pieces": lambda value: f"about {number(round(exp(value), 1))}",
+    "more": lambda value: f"about {number(round(expm1(value)))}",
+    "ratio": lambda value: f"{number(exp(value))}×",
+    "yes": lambda value: "yes" if value else "no",
+    "years": lambda value: f"{number(value)} years",
+    "month": lambda value: _MONTHS[int(value - 1) % 12],
+    "placement": lambda value: _named(_PLACES, value),
+    "referrer": lambda value: _named(_CAME_FROM, value),
     "change": lambda value: f"{expm1(value):+.0%}",
 }

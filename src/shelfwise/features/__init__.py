@@ -1,6 +1,7 @@
 """Features: declared once, read by the batch engine, the stream and the request; the three agree to the digit."""
 
 from shelfwise.features._assemble import Assembler
+from shelfwise.features._bases import FITTED as FITTED_COLUMNS
 from shelfwise.features._batch import ASKED, items_as_of, live_as_of, live_of, read_events, training_features
 from shelfwise.features._buckets import Fading, Rolling
 from shelfwise.features._catalogue import (
@@ -17,10 +18,17 @@ from shelfwise.features._drift import Drift, ks, psi
 from shelfwise.features._effects import EFFECT, line_effects
 from shelfwise.features._encoded import ORIGINS, EventColumns, columns_of, read_columns
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
-from shelfwise.features._features import FAMILIES, FEATURES, ITEM_ROLLING, feature_names, features_for
+from shelfwise.features._features import (
+    FAMILIES,
+    FEATURES,
+    ITEM_ROLLING,
+    base_columns,
+    feature_names,
+    features_for,
+)
 from shelfwise.features._feed import FeedSettings, feed_views
 from shelfwise.features._finding import FINDINGS, Finding
-from shelfwise.features._fitted import fit_features
+from shelfwise.features._fitted import FeatureFit, fit_features, fit_release
 from shelfwise.features._fold import fold_people
 from shelfwise.features._gaps import Gap, gaps
 from shelfwise.features._history import (
@@ -36,6 +44,7 @@ from shelfwise.features._history import (
     unpack_state,
 )
 from shelfwise.features._lake import EVENT_LINES, event_lines
+from shelfwise.features._likeness import Relations
 from shelfwise.features._quality import Quality, QualitySettings, check_quality
 from shelfwise.features._quality_page import render_quality
 from shelfwise.features._spark import Spark, SparkSettings
@@ -51,6 +60,7 @@ __all__ = [
     "FAMILIES",
     "FEATURES",
     "FINDINGS",
+    "FITTED_COLUMNS",
     "ITEM_ROLLING",
     "ORIGINS",
     "VIEWS",
@@ -63,16 +73,19 @@ __all__ = [
     "EventColumns",
     "Fading",
     "Feature",
+    "FeatureFit",
     "FeedSettings",
     "Finding",
     "Gap",
     "ItemCounters",
     "Quality",
     "QualitySettings",
+    "Relations",
     "Rolling",
     "Spark",
     "SparkSettings",
     "View",
+    "base_columns",
     "catalogue_rows",
     "check",
     "check_columns",
@@ -88,6 +101,7 @@ __all__ = [
     "features_view",
     "feed_views",
     "fit_features",
+    "fit_release",
     "fold_people",
     "gaps",
     "history_lines",

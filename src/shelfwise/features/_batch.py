@@ -15,9 +15,11 @@ from shelfwise.features._buckets import ENDS, shop_name
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
 from shelfwise.features._features import FEATURES, ITEM_ROLLING
+from shelfwise.features._joined import Fits, calendar_of, fitted_table, items_table
 from shelfwise.features._lake import EVENT_LINES
 from shelfwise.features._sql import View, listed
 from shelfwise.features._sql_items import ITEM_VIEWS
+from shelfwise.features._sql_joined import FITS_AT
 from shelfwise.features._sql_people import PERSON_VIEWS, features_view
 
 ASKED = pa.schema(
@@ -26,10 +28,14 @@ ASKED = pa.schema(
         pa.field("item_row", pa.int32(), nullable=False),
         pa.field("as_of_us", pa.int64(), nullable=False),
         pa.field("offset_minutes", pa.int32()),  # the shopper's local time ahead of UTC; optional column
-        pa.field("device_code", pa.int16()),  # optional column
+        pa.field("device_code", pa.int16()),  # optional column, as are those below
+        pa.field("country", pa.string()),  # ISO 3166-1 alpha-2, of the question or else of the person
+        pa.field("placement_code", pa.int16()),
+        pa.field("referrer_code", pa.int16()),
+        pa.field("age_years", pa.int16()),
     ]
 )
-"""Rows of a training set: who, what, when. The last two columns may be left out."""
+"""Rows of a training set: who, what, when. Only those that may not be null have to be given."""
 
 
 def read_events(engine: Engine, files: Sequence[str], *, origins: Sequence[str] = ("real",)) -> None:
@@ -48,6 +54,8 @@ def training_features(
     rows: pa.Table,
     *,
     shelf: Shelf | None = None,
+    live: LiveItems | None = None,
+    fits: Fits | None = None,
     origins: Sequence[str] = ("real",),
     features: Sequence[Feature] = FEATURES,
 ) -> dict[str, NDArray[np.generic]]:
@@ -58,6 +66,8 @@ def training_features(
         files: Parquet files of ``event_lines``.
         rows: Columns of ``ASKED``, ``(N,)``.
         shelf: Tells category and brand of items; without it features of those are empty.
+        live: What the catalogue says of items now; without it features of that are empty.
+        fits: Columns of releases, by the instant each was fitted as of: a row is joined with the newest before it.
         origins: Whose events count.
         features: Which; those no batch engine computes (fits, sources, seeds) are left out.
 
@@ -73,9 +83,12 @@ def training_features(
     if missing:
         raise InvalidInput(f"rows have columns {rows.column_names}; expected also {sorted(missing)}")
     read_events(engine, files, origins=origins)
-    engine.read("asked", _numbered(rows))
-    engine.read("items", _items(shelf))
-    keep(engine, (*ITEM_VIEWS, *PERSON_VIEWS))
+    asked = _numbered(rows)
+    engine.read("asked", asked)
+    engine.read("items", items_table(shelf, live))
+    engine.read("fitted", fitted_table(fits or {}))
+    engine.read("calendar", calendar_of(asked))
+    keep(engine, (*ITEM_VIEWS, *PERSON_VIEWS, FITS_AT))
     made = engine.run(features_view(features).query)
     order = np.argsort(made["row_number_asked"].to_numpy())
     return {feature.name: _column(made, feature)[order] for feature in features if feature.sql}
@@ -124,7 +137,7 @@ def live_as_of(
 def live_of(counters: Mapping[str, NDArray[np.int64]], n_items: int) -> LiveItems:
     """Live columns of a shop that tracks no stock: these counters, everything for sale at the price last paid."""
     price = np.full(n_items, -1, np.int64)
-    paid = counters[ENDS[2]][:n_items]
+    paid = counters.get(ENDS[2], price)[:n_items]
     price[: len(paid)] = np.where(paid > 0, paid, -1)
     unknown, zero = np.full(n_items, -1, np.int64), np.zeros(n_items, np.int64)
     forever = np.full(n_items, np.iinfo(np.int64).max)
@@ -148,15 +161,6 @@ def _numbered(rows: pa.Table) -> pa.Table:
             rows[field.name].cast(field.type) if given else pa.nulls(rows.num_rows, field.type)
         )
     return pa.table(asked)
-
-
-def _items(shelf: Shelf | None) -> pa.Table:
-    n_items = len(shelf) if shelf is not None else 0
-    columns = {"item_row": np.arange(n_items, dtype=np.int32)}
-    for what in ("category", "brand"):
-        coded = shelf.coded.get(what) if shelf is not None else None
-        columns[what] = np.full(n_items, -1, np.int32) if coded is None else coded.codes
-    return pa.table(columns)
 
 
 def _column(made: pa.Table, feature: Feature) -> NDArray[np.generic]:

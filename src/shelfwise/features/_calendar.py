@@ -16,13 +16,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 CALENDAR = (
-    "context__month", "context__month_day", "context__year_week", "context__year_sin", "context__year_cos",
+    "context__month", "context__month_day", "context__year_week", "context__year_day", "context__year_sin",
+    "context__year_cos",
     "context__weekend", "context__payday__to", "context__payday__since", "context__holiday",
     "context__holiday__to", "context__holiday__since",
 )  # fmt: skip
 """What a day is asked for, in the order of ``calendar_row``."""
 
 UNKNOWN = ""  # the country of who did not say
+YEAR_DAYS = 365.25
 _EPOCH = date(1970, 1, 1)
 _REACH = (
     100  # days to and from a holiday that are looked through; every country known has more than four a year
@@ -39,10 +41,11 @@ def calendar_row(country: str, day: int) -> NDArray[np.float64]:
         day: Days since 1970-01-01 where the shopper is.
     """
     today = _EPOCH + timedelta(days=day)
-    angle = 2 * math.pi * (today.timetuple().tm_yday - 1) / 365.25
+    year_day = today.timetuple().tm_yday - 1
+    angle = 2 * math.pi * year_day / YEAR_DAYS
     row = np.array(
         [
-            today.month, today.day, today.isocalendar().week, math.sin(angle), math.cos(angle),
+            today.month, today.day, today.isocalendar().week, year_day, math.sin(angle), math.cos(angle),
             today.weekday() in _weekend(country), *_paydays(country, today), *_holidays(country, today),
         ],
         np.float64,

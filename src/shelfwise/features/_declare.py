@@ -388,7 +388,7 @@ class Fitted:
     def feature(self) -> Feature:
         return Feature(
             name=self.name, entity="item", meaning=self.meaning, unit=self.unit, low=self.low, high=self.high,
-            null=self.null, window="fit", freshness="fitted", batch=False,
+            null=self.null, window="fit", freshness="fitted", expr=Col(self.name),
         )  # fmt: skip
 
 

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US
 
-Operator = Literal["+", "-", "*", "/", "max"]
+Operator = Literal["+", "-", "*", "/", "max", ">=", "mod"]
 
 # Codes of the compiled program, a row (code, operand, constant) an instruction; results stand on a stack.
-LOAD, CONST, ADD, SUB, MUL, DIV, MAX, LN, SINCE, STORE = range(10)
-_CODES: dict[Operator, int] = {"+": ADD, "-": SUB, "*": MUL, "/": DIV, "max": MAX}
+LOAD, CONST, ADD, SUB, MUL, DIV, MAX, LN, SINCE, STORE, REACHES, MOD = range(12)
+_CODES: dict[Operator, int] = {
+    "+": ADD, "-": SUB, "*": MUL, "/": DIV, "max": MAX, ">=": REACHES, "mod": MOD,
+}  # fmt: skip
 DEPTH = 6  # places on the stack; deeper expressions are refused
 
 
@@ -82,7 +84,10 @@ class Num(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Binary(Expr):
-    """Two values joined. Division by 0 gives nothing; ``max`` of something and nothing is nothing."""
+    """Two values joined; of something and nothing is nothing. Division by 0 gives nothing; ``>=`` gives 1 or 0.
+
+    ``mod`` is what is left of ``one`` above its last whole multiple of ``two``: never negative if ``two`` is not.
+    """
 
     operator: Operator
     one: Expr
@@ -95,6 +100,10 @@ class Binary(Expr):
         one, two = self.one.sql(), self.two.sql()
         if self.operator == "max":
             return f"CASE WHEN {one} >= {two} THEN {one} WHEN {one} < {two} THEN {two} END"
+        if self.operator == ">=":
+            return f"CASE WHEN {one} >= {two} THEN CAST(1 AS DOUBLE) WHEN {one} < {two} THEN CAST(0 AS DOUBLE) END"
+        if self.operator == "mod":
+            return f"({one} - {two} * FLOOR({one} / NULLIF({two}, CAST(0 AS DOUBLE))))"
         if self.operator == "/":
             return f"({one} / NULLIF({two}, CAST(0 AS DOUBLE)))"
         return f"({one} {self.operator} {two})"

@@ -8,7 +8,9 @@ from dataclasses import replace
 from shelfwise.domain import InvalidField, UnknownName
 from shelfwise.features._buckets import Fading, Rolling, shop_name
 from shelfwise.features._declare import Declaration, Feature, Signal
-from shelfwise.features._features_asked import CONTEXT, FITTED
+from shelfwise.features._features_asked import CALENDAR_DAY, CONTEXT, SHOPPER
+from shelfwise.features._features_catalogue import OFFER, PLACE
+from shelfwise.features._features_fitted import FITTED, GRAPH, LIKENESS, SEASON, STANDING, TEXT
 from shelfwise.features._features_items import COUNTER_NAMES, ITEM, ITEM_COUNTS, ITEM_FADES, POPULARITY
 from shelfwise.features._features_people import (
     DECAYS,
@@ -24,12 +26,14 @@ from shelfwise.features._features_people import (
 
 __all__ = [
     "BY_NAME", "COUNTER_NAMES", "DECAYS", "FAMILIES", "FAMILY_OF", "FEATURES", "ITEM_COUNTS", "ITEM_FADES",
-    "ITEM_ROLLING", "PAIR_COUNTS", "SHARED_DECAYS", "USER_COUNTS", "feature_names", "features_for",
+    "ITEM_ROLLING", "PAIR_COUNTS", "SHARED_DECAYS", "USER_COUNTS", "base_columns", "feature_names", "features_for",
 ]  # fmt: skip
 
 _TABLES: dict[str, tuple[Declaration, ...]] = {
     "items": ITEM, "people": USER, "sessions": SESSION, "pairs": USER_ITEM, "context": CONTEXT, "fits": FITTED,
-    "popularity": POPULARITY, "habits": HABITS, "pair_windows": PAIR_WINDOWS,
+    "popularity": POPULARITY, "habits": HABITS, "pair_windows": PAIR_WINDOWS, "shopper": SHOPPER,
+    "calendar": CALENDAR_DAY, "offer": OFFER, "place": PLACE, "standing": STANDING, "text": TEXT, "season": SEASON,
+    "graph": GRAPH, "likeness": LIKENESS,
 }  # fmt: skip
 FAMILIES: Mapping[str, tuple[Feature, ...]] = {
     family: tuple(one.feature() for one in table) for family, table in _TABLES.items()
@@ -42,7 +46,14 @@ FEATURES: tuple[Feature, ...] = tuple(feature for table in FAMILIES.values() for
 BY_NAME = {feature.name: feature for feature in FEATURES}
 FAMILY_OF = {feature.name: family for family, table in FAMILIES.items() for feature in table}
 
-_USED = {column for feature in FEATURES if feature.expr is not None for column in feature.expr.columns()}
+
+def base_columns(names: Collection[str]) -> frozenset[str]:
+    """What these features are made of; names of signals add nothing."""
+    chosen = (BY_NAME[name].expr for name in names if name in BY_NAME)
+    return frozenset(column for expr in chosen if expr is not None for column in expr.columns())
+
+
+_USED = base_columns(BY_NAME)
 ITEM_ROLLING: tuple[Rolling | Fading, ...] = (
     *(replace(one.rolling, summed=shop_name(one.name) in _USED) for one in ITEM_COUNTS),
     *(replace(one.fading, summed=shop_name(one.name) in _USED) for one in ITEM_FADES),

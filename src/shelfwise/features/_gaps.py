@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from shelfwise.features._bases import LIKENESS
 from shelfwise.features._declare import Feature
 
 State = Literal["never", "not_yet", "todo"]
@@ -26,11 +27,11 @@ def gaps(features: Sequence[Feature]) -> list[Gap]:
 
 
 def _why(feature: Feature) -> tuple[State, str]:
-    if feature.freshness == "fitted":
-        return "never", "it is a column of a release: training joins the fit that was made before the instant"
+    if feature.name in LIKENESS:
+        return "never", "vectors and edges belong to a release; training asks them as the request does"
     if feature.entity == "source":
         return "never", "it exists when a source is asked, and training asks it"
     return (
         "todo",
-        "rows of a training set do not tell what the shopper looked at or when it was where they are",
+        "rows of a training set do not tell what the shopper looked at",
     )

@@ -14,7 +14,21 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US
-from shelfwise.features._expr import ADD, CONST, DEPTH, DIV, LN, LOAD, MAX, MUL, SINCE, STORE, SUB
+from shelfwise.features._expr import (
+    ADD,
+    CONST,
+    DEPTH,
+    DIV,
+    LN,
+    LOAD,
+    MAX,
+    MOD,
+    MUL,
+    REACHES,
+    SINCE,
+    STORE,
+    SUB,
+)
 from shelfwise.features._merging import Lines
 from shelfwise.features._person import code_of, read_person
 
@@ -50,19 +64,27 @@ def tell(
     place_for_all: NDArray[np.int64],
     which: NDArray[np.int64],
     signal_place: NDArray[np.int64],
-    fitted: NDArray[np.float32],
-    fitted_place: NDArray[np.int64],
+    fact_address: NDArray[np.int64],
+    fact_size: NDArray[np.int64],
+    fact_least: NDArray[np.int64],
+    fact_dated: NDArray[np.bool_],
+    table: NDArray[np.float32],
+    likeness: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
     """Fill ``out`` ``(F, C)``.
 
     Scalars of the query are those of the person, sums of the shop, the context; rows of the candidates are those of the
-    person and the item, live counters, what is shared with the seeds: the programs count through both in that order.
+    person and the item, live counters, what is shared with the seeds, facts of the catalogue, columns of ``table``
+    ``(I, n)``, ``likeness`` ``(n, C)``: the programs count through both in that order.
     ``address`` and ``size`` are of the counters, then of the ``n_shop`` sums, then of the price.
     """
     n_counters = len(address) - n_shop - 1
+    first_fact = n_pair + n_counters + 3
+    first_column = first_fact + len(fact_address)
+    first_like = first_column + table.shape[1]
     scalars = np.empty(n_person + n_shop + len(context))
-    rows = np.empty((n_pair + n_counters + 3, len(item)))
+    rows = np.empty((first_like + len(likeness), len(item)))
     read_person(
         lines,
         now_us,
@@ -78,6 +100,11 @@ def tell(
     )
     _gather(address, size, instant, packed, stamp, written, item, n_pair, rows)
     _tell_seeds(seeds, item, category, brand, _column(address[-1], size[-1]), n_pair + n_counters, rows)
+    _tell_facts(fact_address, fact_size, fact_least, fact_dated, now_us, item, first_fact, rows)
+    _tell_table(table, item, first_column, rows)
+    for k in range(len(likeness)):
+        for c in range(len(item)):
+            rows[first_like + k, c] = likeness[k, c]
     for k in range(n_shop):
         at = n_counters + k
         scalars[n_person + k] = _column(address[at], size[at])[0] if size[at] > 0 else np.nan
@@ -86,7 +113,6 @@ def tell(
     run_program(code, constant, place, now_us, scalars, rows, out)
     _tell_all(code_for_all, constant_for_all, place_for_all, now_us, scalars, out)
     _tell_signals(signal, which, signal_place, out)
-    _tell_fitted(fitted, fitted_place, item, out)
 
 
 @intrinsic
@@ -152,6 +178,40 @@ def _pack(
 def _absent(size: int, instant: bool) -> float:
     """What a column says of a row beyond it: an empty one tells nothing, others 0, but no instant."""
     return np.nan if size == 0 or instant else 0.0
+
+
+@njit(cache=True)
+def _tell_facts(
+    address: NDArray[np.int64],
+    size: NDArray[np.int64],
+    least: NDArray[np.int64],
+    dated: NDArray[np.bool_],
+    now_us: int,
+    item: NDArray[np.int32],
+    first: int,
+    rows: NDArray[np.float64],
+) -> None:
+    """What the catalogue says of the candidates, rows of ``rows`` from ``first`` on.
+
+    A value below ``least`` is none, and so is an instant (``dated``) that is yet to come.
+    """
+    for k in range(len(address)):
+        column = _column(address[k], size[k])
+        for c in range(len(item)):
+            known = 0 <= item[c] < size[k] and column[item[c]] >= least[k]
+            known = known and (not dated[k] or column[item[c]] < now_us)
+            rows[first + k, c] = column[item[c]] if known else np.nan
+
+
+@njit(cache=True)
+def _tell_table(
+    table: NDArray[np.float32], item: NDArray[np.int32], first: int, rows: NDArray[np.float64]
+) -> None:
+    """Columns ``(I, n)`` of the release and the shelf, rows of ``rows`` from ``first`` on; NaN for items beyond."""
+    for c in range(len(item)):
+        known = 0 <= item[c] < len(table)
+        for k in range(table.shape[1]):
+            rows[first + k, c] = table[item[c], k] if known else np.nan
 
 
 @njit(cache=True, error_model="numpy")
@@ -222,11 +282,28 @@ def _join(kind: int, stack: NDArray[np.float64], top: int) -> None:
         for c in range(width):
             ratio = stack[top, c] / stack[top + 1, c]
             stack[top, c] = ratio if stack[top + 1, c] != 0 else np.nan
-    elif kind == MAX:
+    else:
+        _weigh(kind, stack, top)
+
+
+@njit(cache=True, error_model="numpy")
+def _weigh(kind: int, stack: NDArray[np.float64], top: int) -> None:
+    """The larger of two, whether one reaches the other, or what is left of one by the other."""
+    width = stack.shape[1]
+    if kind == MAX:
         for c in range(width):
             one, two = stack[top, c], stack[top + 1, c]
             larger = two if one < two else np.nan
             stack[top, c] = one if one >= two else larger
+    elif kind == REACHES:
+        for c in range(width):
+            one, two = stack[top, c], stack[top + 1, c]
+            below = 0.0 if one < two else np.nan
+            stack[top, c] = 1.0 if one >= two else below
+    elif kind == MOD:
+        for c in range(width):
+            one, two = stack[top, c], stack[top + 1, c]
+            stack[top, c] = one - two * np.floor(one / two) if two != 0 else np.nan
 
 
 @njit(cache=True)
@@ -245,17 +322,6 @@ def _tell_all(
         value = told[place[k], 0]
         for c in range(out.shape[1]):
             out[place[k], c] = value
-
-
-@njit(cache=True)
-def _tell_fitted(
-    fitted: NDArray[np.float32], place: NDArray[np.int64], item: NDArray[np.int32], out: NDArray[np.float32]
-) -> None:
-    """Columns of the release, ``fitted`` ``(I, n)``; NaN for items beyond."""
-    for c in range(len(item)):
-        known = 0 <= item[c] < len(fitted)
-        for k in range(len(place)):
-            out[place[k], c] = fitted[item[c], k] if known else np.nan
 
 
 @njit(cache=True)

@@ -18,6 +18,7 @@ from shelfwise.features._features import (
 )
 from shelfwise.features._sql import View, bounds_of, code, half_lives_since, listed, total, when
 from shelfwise.features._sql_items import ITEM_VIEWS
+from shelfwise.features._sql_joined import COLUMNS, FITS_AT, JOINED, JOINS, LOCAL
 
 ASKS = View("asks", ("asked",), """SELECT person, as_of_us,
   CAST(ROW_NUMBER() OVER (ORDER BY as_of_us, person) AS BIGINT) AS ask
@@ -217,7 +218,6 @@ _INSTANTS = (
     "user_item__add_to_cart__last_us", "user_item__purchase__last_quantity", "user_item__purchase__orders_since",
     "user_item__view_item__place",
 )  # fmt: skip
-_LOCAL = "(r.as_of_us + CAST(COALESCE(r.offset_minutes, 0) AS BIGINT) * 60000000)"
 
 
 def _wide() -> View:
@@ -231,9 +231,9 @@ def _wide() -> View:
         *(f"c.{end}" for end in ENDS),
         *(f"COALESCE(c.{name}, 0) AS {name}" for name in COUNTER_NAMES),
         *(f"COALESCE(s.{name}, 0) AS {name}" for name in map(shop_name, COUNTER_NAMES)),
-        f"CAST(FLOOR(CAST({_LOCAL} % {DAY_US} AS DOUBLE) / CAST({HOUR_US} AS DOUBLE)) AS BIGINT) AS context__hour",
-        f"CAST((FLOOR(CAST({_LOCAL} AS DOUBLE) / CAST({DAY_US} AS DOUBLE)) + 3) % 7 AS BIGINT) AS context__weekday",
-        "CAST(COALESCE(r.device_code, 0) AS BIGINT) AS context__device",
+        f"CAST(FLOOR(CAST({LOCAL} % {DAY_US} AS DOUBLE) / CAST({HOUR_US} AS DOUBLE)) AS BIGINT) AS context__hour",
+        f"CAST((FLOOR(CAST({LOCAL} AS DOUBLE) / CAST({DAY_US} AS DOUBLE)) + 3) % 7 AS BIGINT) AS context__weekday",
+        *COLUMNS,
     ]
     query = f"""SELECT r.row_number_asked, r.as_of_us,
   {listed(columns)}
@@ -248,14 +248,15 @@ LEFT JOIN view_places v ON v.ask = a.ask AND v.item_row = r.item_row
 LEFT JOIN session_items m ON m.ask = a.ask AND m.item_row = r.item_row
 LEFT JOIN items t ON t.item_row = r.item_row
 LEFT JOIN user_category uc ON uc.ask = a.ask AND uc.category = t.category
-LEFT JOIN user_brand ub ON ub.ask = a.ask AND ub.brand = t.brand"""
+LEFT JOIN user_brand ub ON ub.ask = a.ask AND ub.brand = t.brand
+{JOINS}"""
     needs = ("asked", "asks", "items_at", "shop_at", "people", "sessions", "pairs", "pair_counts", "view_places",
-             "session_items", "items", "user_category", "user_brand")  # fmt: skip
+             "session_items", "items", "user_category", "user_brand", *JOINED)  # fmt: skip
     return View("wide", needs, query)
 
 
 WIDE = _wide()
-VIEWS = (*ITEM_VIEWS, *PERSON_VIEWS, WIDE)
+VIEWS = (*ITEM_VIEWS, *PERSON_VIEWS, FITS_AT, WIDE)
 """Every text, in the order they are run; the last is read by ``features_view``."""
 
 

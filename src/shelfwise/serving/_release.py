@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shelfwise.candidates import CandidateSource, load_source
-from shelfwise.domain import NO_ROWS, SOURCES, BadRelease, Shelf, UnknownName
-from shelfwise.features import Assembler
+from shelfwise.domain import NO_ROWS, SOURCES, BadRelease, InvalidInput, Shelf, UnknownName
+from shelfwise.features import FITTED_COLUMNS, Assembler, Relations, base_columns
 from shelfwise.rankers import Ranker, load_ranker
 
 LAYOUT = 1  # of release folders that this code reads
@@ -134,19 +134,38 @@ def _ranker(folder: Path, name: str | None) -> Ranker | None:
 
 
 def _assembler(folder: Path, needs: Any, signals: tuple[str, ...], n_items: int) -> Assembler:
-    fitted = {}
-    for file in sorted((folder / "fitted").glob("*.npy")):
-        fitted[file.stem] = column = _array(file)
+    fitted = _arrays(folder / "fitted")
+    for name, column in fitted.items():
+        file = folder / "fitted" / f"{name}.npy"
         if column.shape != (n_items,) or column.dtype != np.float32:
             raise BadRelease(f"{file} is {column.dtype} {column.shape}; expected float32 ({n_items},)")
         if np.isinf(column).any():
             raise BadRelease(
                 f"{file} holds infinity at row {int(np.argmax(np.isinf(column)))}; expected numbers"
             )
+    lacks = base_columns(needs) & set(FITTED_COLUMNS) - set(fitted)
+    if lacks:
+        raise BadRelease(
+            f"{folder}/fitted lacks {min(lacks)}; expected it, for a feature that the ranker takes"
+        )
     try:
-        return Assembler(tuple(needs), signals, fitted)
+        return Assembler(tuple(needs), signals, fitted, _relations(folder / "relations", n_items))
     except UnknownName as trouble:
         raise BadRelease(f"{folder}: {trouble}; it was made by another version") from None
+
+
+def _relations(folder: Path, n_items: int) -> Relations | None:
+    """None where no feature of the release asks how items stand to one another."""
+    arrays = _arrays(folder)
+    if not arrays:
+        return None
+    try:
+        relations = Relations.of(arrays)
+    except InvalidInput as trouble:
+        raise BadRelease(f"{folder}: {trouble}") from None
+    if len(relations) != n_items:
+        raise BadRelease(f"{folder} is of {len(relations)} items; expected {n_items}")
+    return relations
 
 
 def _packed(path: Path, n_items: int) -> NDArray[np.int32]:
@@ -168,6 +187,11 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRelease(f"{path} holds {type(body).__name__}; expected a JSON object")
     return body
+
+
+def _arrays(folder: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a folder by name; none if there is no folder."""
+    return {file.stem: _array(file) for file in sorted(folder.glob("*.npy"))}
 
 
 def _array(path: Path) -> NDArray[Any]:

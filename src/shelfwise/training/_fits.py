@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from shelfwise.candidates import fit_source, load_source
 from shelfwise.domain import DAY_US, PURCHASE, Interactions, NotTrained, Shelf
-from shelfwise.features import fit_features
-from shelfwise.training._folder import write_fitted, write_items, write_packed
+from shelfwise.features import base_columns, fit_release
+from shelfwise.training._folder import write_fitted, write_items, write_packed, write_relations
 from shelfwise.training._snapshot import Snapshot
 
 PACKED_SIZE = 500  # items of the last resort: enough that hard rules leave a slate of 100
@@ -41,11 +41,13 @@ def fit_sources(
     sources: Sequence[str],
     settings: Mapping[str, Mapping[str, Any]],
     warm: Mapping[str, Any],
+    features: Collection[str],
     threads: int = 1,
 ) -> tuple[Fits, Mapping[str, Any]]:
     """Fit what happened strictly before ``as_of_us``; a source without enough to learn from is named and left out.
 
-    Several sources at once, ``threads`` of them; 0 as many as there are cores.
+    Of the columns of a release those are fitted that these ``features`` are made of. Several sources at once,
+    ``threads`` of them; 0 as many as there are cores.
     Also the fits themselves, for the next instant to start from.
     """
     history = snapshot.interactions(before_us=as_of_us)
@@ -67,13 +69,14 @@ def fit_sources(
         return fit
 
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:  # kernels let go of the interpreter
-        features = pool.submit(fit_features, history, shelf, as_of_us=as_of_us)
+        told = pool.submit(fit_release, history, shelf, as_of_us=as_of_us, wanted=base_columns(features))
         for name, fit in zip(sources, pool.map(fit_one, sources), strict=True):
             if isinstance(fit, NotTrained):
                 missing[name] = str(fit)
             else:
                 fitted[name] = fit
-    write_fitted(folder, features.result())
+    write_fitted(folder, told.result().columns)
+    write_relations(folder, told.result().relations)
     signals = tuple(
         signal for name in fitted for signal in load_source(name, folder / "candidates" / name).signals
     )

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shelfwise.domain import Shelf
+from shelfwise.features import Relations
 
 LAYOUT = 1  # grows when serving must read a release in another way
 
@@ -33,9 +34,13 @@ def write_features(folder: Path, *, needs: Sequence[str], signals: Sequence[str]
 
 def write_fitted(folder: Path, fitted: Mapping[str, NDArray[np.float32]]) -> None:
     """``fitted/``: item columns that only a fit can know."""
-    (folder / "fitted").mkdir()
-    for name, column in fitted.items():
-        np.save(folder / "fitted" / f"{name}.npy", column, allow_pickle=False)
+    _write_arrays(folder / "fitted", fitted)
+
+
+def write_relations(folder: Path, relations: Relations | None) -> None:
+    """``relations/``: how items stand to one another, where a feature asks for it."""
+    if relations is not None:
+        _write_arrays(folder / "relations", relations.columns())
 
 
 def write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -46,6 +51,12 @@ def write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 def write_packed(folder: Path, rows: NDArray[np.int32]) -> None:
     """``packed.npy``: the last resort, best first."""
     np.save(folder / "packed.npy", rows.astype(np.int32), allow_pickle=False)
+
+
+def _write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    folder.mkdir()
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
 
 def _write_json(path: Path, body: Mapping[str, Any]) -> None:

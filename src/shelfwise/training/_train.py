@@ -124,7 +124,7 @@ def _fit(
             done, warm = fit_sources(
                 snapshot, shop.shelf, shop.folder / f"fit-{number:02d}",
                 as_of_us=as_of_us, sources=shop.sources, settings=shop.parts.candidates, warm=warm,
-                threads=shop.settings.threads,
+                features=shop.feature_names(()), threads=shop.settings.threads,
             )  # fmt: skip
             fits.insert(0, done)
             if number > 0:
