@@ -33,8 +33,10 @@ from shelfwise.domain import (
     MINUTE_US,
     PURCHASE,
     Candidates,
+    Coded,
     Event,
     EventLine,
+    Interactions,
     PersonState,
     Query,
     Shelf,
@@ -43,6 +45,14 @@ from shelfwise.domain import (
 NOW = 20_000 * DAY_US
 N_CANDIDATES = 200
 KINDS = ("view_item", "add_to_cart", "purchase")
+DEFAULT = (
+    "items",
+    "people",
+    "sessions",
+    "pairs",
+    "context",
+    "fits",
+)  # families of a training that chooses none
 SIGNALS = (
     "collaborative__score",
     "session__score",
@@ -223,7 +233,15 @@ def measure_stream(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_request(options: argparse.Namespace) -> dict[str, Any]:
-    from shelfwise.features import ITEM_ROLLING, Assembler, ItemCounters, feature_names, live_of
+    from shelfwise.features import (
+        ITEM_ROLLING,
+        Assembler,
+        ItemCounters,
+        base_columns,
+        feature_names,
+        fit_release,
+        live_of,
+    )  # fmt: skip
 
     rng = np.random.default_rng(options.seed)
     n_items = max(1_000, options.events // 150)
@@ -231,16 +249,18 @@ def measure_request(options: argparse.Namespace) -> dict[str, Any]:
     everything = np.arange(n_items, dtype=np.int32)
     ones = np.ones(n_items, np.int64)
     counters.add(everything, ones * PURCHASE, NOW - ones * MINUTE_US, everything % 5 + 1, ones, ones)
-    live, zero = live_of(counters.columns(), n_items), np.zeros(n_items, np.int64)
-    shelf = Shelf(1, (), (), (), (), {}, zero.astype(np.int16), zero, {})
+    live, shelf = live_of(counters.columns(), n_items), _shelf(n_items)
+    fit = fit_release(_history(rng, n_items), shelf, as_of_us=NOW, wanted=base_columns(feature_names()))
     signal = rng.random((N_CANDIDATES, len(SIGNALS))).astype(np.float32)
     item = rng.choice(n_items, N_CANDIDATES, replace=False).astype(np.int32)
     candidates = Candidates(
         item, np.zeros(N_CANDIDATES, np.uint16), signal, np.zeros(N_CANDIDATES, np.float32)
     )
     results = []
-    for needs in (feature_names(SIGNALS)[:60], feature_names(SIGNALS)):
-        assembler, query = Assembler(needs, SIGNALS), Query(size=10, asked_us=NOW)
+    for needs in (feature_names(SIGNALS)[:60], feature_names(SIGNALS, DEFAULT), feature_names()[:200],
+                  feature_names(SIGNALS)):  # fmt: skip
+        assembler = Assembler(needs, SIGNALS, fit.columns, fit.relations)
+        query = Query(size=10, asked_us=NOW, seeds=item[:2])
         for n_lines in (0, 100, 2_000):
             person = _person(rng, n_lines, n_items)
             cpu_ms = _quickest(
@@ -251,6 +271,31 @@ def measure_request(options: argparse.Namespace) -> dict[str, Any]:
                  "cpu_s": round(cpu_ms / 1_000, 6), "cpu_ms": round(cpu_ms, 3), "peak_mb": round(_peak_mb())}
             )  # fmt: skip
     return {"results": results}
+
+
+def _shelf(n_items: int) -> Shelf:
+    """Items in 30 categories of 40 brands."""
+    row, ids = np.arange(n_items, dtype=np.int32), tuple(f"i{at}" for at in range(n_items))
+    coded = {
+        "category": Coded(row % 30, tuple((f"c{at}",) for at in range(30))),
+        "brand": Coded(row % 40, tuple(f"b{at}" for at in range(40))),
+    }
+    zero = np.zeros(n_items, np.int64)
+    return Shelf(
+        1, ids, ids, ids, ids, coded, zero.astype(np.int16), zero + 1, {one: at for at, one in enumerate(ids)}
+    )
+
+
+def _history(rng: np.random.Generator, n_items: int) -> Interactions:
+    """A year of 2,000 people who bought 100 items each, the first rows more often: many edges for the graph."""
+    n_people, n = 2_000, 200_000
+    ones = np.ones(n, np.int64)
+    return Interactions(
+        user=np.repeat(np.arange(n_people, dtype=np.int32), n // n_people),
+        item=(n_items * rng.random(n) ** 3).astype(np.int32),
+        at_us=NOW - rng.integers(MINUTE_US, 365 * DAY_US, n), event=(ones * PURCHASE).astype(np.uint8), order=ones,
+        quantity=ones.astype(np.int32), price_minor=ones * 250, n_users=n_people, n_items=n_items,
+    )  # fmt: skip
 
 
 def _person(rng: np.random.Generator, n_lines: int, n_items: int) -> PersonState:
