@@ -428,14 +428,14 @@ def test_an_export_holds_all_lines_and_answers_however_many(shop: HttpShop, serv
 def test_an_export_holds_what_a_visitor_did_before_they_were_known(shop: HttpShop, served: Served) -> None:
     at_us = shop.now_us - 3_600_000_000
     seen = Event(
-        event_id="v-1", event="view_item", occurred_us=at_us, received_us=at_us, anonymous_id="o'hara",
+        event_id="hara-1", event="view_item", occurred_us=at_us, received_us=at_us, anonymous_id="o'hara",
         lines=(EventLine("i1", 1),),
     )  # fmt: skip
-    shop.send(seen, msgspec.structs.replace(seen, event_id="v-2", anonymous_id="somebody else"))
-    shop.send(msgspec.structs.replace(seen, event_id="v-3", user_id="molly"))
+    shop.send(seen, msgspec.structs.replace(seen, event_id="hara-2", anonymous_id="somebody else"))
+    shop.send(msgspec.structs.replace(seen, event_id="hara-3", user_id="molly"))
     told = msgspec.convert(served.get("/v1/users/molly/export").json(), PersonExport)
     assert told.anonymous_ids == ["o'hara"]
-    assert {line.event_id for line in told.lines} == {"v-1", "v-3"}
+    assert {line.event_id for line in told.lines} == {"hara-1", "hara-3"}
 
 
 def test_a_wish_that_is_none_is_refused(served: Served) -> None:

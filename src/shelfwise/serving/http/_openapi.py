@@ -129,6 +129,7 @@ def _responses(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
 
 def _troubles(route: Route) -> Iterator[int]:
     """What may go wrong with a route."""
+    yield 431
     if route.scope != OPEN:
         yield from (401, 403)
     if route.takes is not None:
