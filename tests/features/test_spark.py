@@ -21,10 +21,11 @@ from shelfwise.features import (
     event_lines,
     feed_views,
     items_as_of,
+    live_of,
     training_features,
 )
 
-from .replay import BATCH, imagined, row_of, shelf_of
+from .replay import BATCH, fits_of, imagined, offers, row_of, shelf_of
 from .test_parity import N_ITEMS, NOW, PEOPLE
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -71,6 +72,10 @@ def asked(rng: np.random.Generator, n_rows: int) -> pa.Table:
             "as_of_us": rng.choice([*INSTANTS, *(NOW - rng.integers(0, 400 * DAY_US, 6))], n_rows),
             "offset_minutes": pa.array(rng.choice([-330, 0, 600], n_rows), pa.int32()),
             "device_code": pa.array(rng.integers(0, 5, n_rows), pa.int16()),
+            "country": pa.array(rng.choice(["GB", "DE", "US"], n_rows), mask=rng.random(n_rows) < 0.3),
+            "placement_code": pa.array(rng.integers(0, 4, n_rows), pa.int16()),
+            "referrer_code": pa.array(rng.integers(0, 4, n_rows), pa.int16()),
+            "age_years": pa.array(rng.integers(18, 80, n_rows), pa.int16(), mask=rng.random(n_rows) < 0.5),
         }
     )
 
@@ -116,7 +121,8 @@ def test_every_view_and_every_feature_is_the_same_on_both_engines(
 ) -> None:
     events, shelf = history(seed)
     files, rows = lake_of(events, tmp_path), asked(np.random.default_rng(seed), 1_500)
-    one, two = (training_features(engine, files, rows, shelf=shelf) for engine in (duckdb, spark))
+    told = {"shelf": shelf, "live": offers(live_of({}, len(shelf))), "fits": fits_of(N_ITEMS, NOW)}
+    one, two = (training_features(engine, files, rows, **told) for engine in (duckdb, spark))
     assert differences(pa.table(one), pa.table(two)) == []
     aligned = [feature.name for feature in BATCH if not same(one[feature.name], two[feature.name])]
     assert aligned == []  # rows are not only the same ones but in the order asked for
