@@ -68,6 +68,43 @@ def test_a_visitor_who_turned_out_to_be_a_user_is_that_user(snapshot: Snapshot) 
     assert bob.lines["event"].tolist() == [VIEW, VIEW, PURCHASE]
 
 
+def test_before_a_visitor_signs_in_they_are_a_stranger(snapshot: Snapshot) -> None:
+    signed_in_us = T - 2 * DAY_US
+    assert snapshot.person(1, before_us=signed_in_us).lines["item"].tolist() == [0]
+    assert snapshot.person(1, before_us=signed_in_us + 1).lines["item"].tolist() == [2, 2, 0]
+    before, after = (snapshot.interactions(before_us=at) for at in (signed_in_us, signed_in_us + 1))
+    assert (before.user.tolist(), before.n_users) == ([0, 0, 3, 1], 4)
+    assert (after.user.tolist(), after.n_users) == ([0, 0, 1, 1, 1], 3)
+
+
+def test_a_visitor_is_who_signed_in_first_whoever_does_later(tmp_path: Path) -> None:
+    told = [
+        event(1, "a:x", "a", T),
+        event(2, "u:zoe", "b", T + 1, anonymous_id="x"),
+        event(3, "u:ann", "c", T + 2, anonymous_id="x"),
+    ]
+    pq.write_table(event_lines(told, ROWS.__getitem__), tmp_path / "part.parquet")
+    known = take_snapshot(
+        [str(tmp_path / "part.parquet")], n_items=4, origins=["real"], memory_mb=200, threads=1
+    )
+    assert [known.person(row, before_us=T + 9).lines["item"].tolist() for row in (0, 1)] == [[2], [1, 0]]
+
+
+def test_a_country_named_later_is_not_known_yet(tmp_path: Path) -> None:
+    told = [
+        event(1, "u:ann", "a", T, context=Context(country="GB")),
+        event(2, "u:ann", "a", T + 1),
+        event(3, "u:ann", "a", T + 2, context=Context(country="FR")),
+        event(4, "u:ann", "a", T + 3, context=Context(country="GB")),
+    ]
+    pq.write_table(event_lines(told, ROWS.__getitem__), tmp_path / "part.parquet")
+    known = take_snapshot(
+        [str(tmp_path / "part.parquet")], n_items=4, origins=["real"], memory_mb=200, threads=1
+    )
+    named = [known.person(0, before_us=T + passed).country for passed in range(5)]
+    assert named == [None, "GB", "GB", "FR", "GB"]
+
+
 def test_a_person_is_known_strictly_before_the_instant(snapshot: Snapshot) -> None:
     ann = snapshot.person(0, before_us=T + 1)
     assert ann.lines["item"].tolist() == [1, 0]
