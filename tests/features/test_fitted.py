@@ -49,7 +49,9 @@ def test_what_no_feature_needs_is_not_fitted() -> None:
 def test_a_percentile_is_the_share_of_other_items_that_have_fewer_buyers() -> None:
     bought = history((0, 1, 5, 1), (1, 1, 5, 1), (1, 1, 4, 1), (0, 2, 3, 1), (0, 3, 100, 1), (1, 3, 100, 1))
     found = fit_features(bought, shelf([0] * 4), as_of_us=AS_OF)["item__purchase__percentile__90d"]
-    assert found == pytest.approx([0, 1, 2 / 3, 0])  # buyers of 90 days: 0, 2, 1, 0
+    assert found == pytest.approx(
+        [0, 1, 1 / 2, 0]
+    )  # buyers of 90 days: 0, 2, 1, 0; nothing ever happened to the first
 
 
 def test_a_price_percentile_is_within_the_category_by_the_price_last_paid() -> None:

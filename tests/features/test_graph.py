@@ -90,12 +90,17 @@ def test_pagerank_is_even_on_a_ring_and_sums_to_the_items() -> None:
     assert pagerank(start, neighbour, weight) == pytest.approx(np.ones(9))
 
 
-def test_pagerank_solves_its_equation_with_items_that_lead_nowhere() -> None:
-    start, neighbour = np.array([0, 2, 3, 3], np.int64), np.array([1, 2, 2], np.int32)
-    rank = pagerank(start, neighbour, np.ones(3, np.float32))
-    move = np.array([[0, 0.5, 0.5], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]])
-    assert rank == pytest.approx(0.15 + 0.85 * rank @ move, abs=1e-3)
+def test_pagerank_solves_its_equation_and_items_without_edges_take_nothing_from_the_others() -> None:
+    start, neighbour = np.array([0, 1, 3, 4], np.int64), np.array([1, 0, 2, 1], np.int32)
+    rank = pagerank(start, neighbour, np.ones(4, np.float32))
+    move = np.array([[0, 1, 0], [0.5, 0, 0.5], [0, 1, 0]])
+    assert rank == pytest.approx(0.15 + 0.85 * rank @ move, abs=2e-3)
     assert rank.sum() == pytest.approx(3)
+    wider = pagerank(np.append(start, [4, 4]), neighbour, np.ones(4, np.float32))
+    assert wider.tolist() == [
+        *rank.tolist(),
+        *pagerank(np.zeros(3, np.int64), neighbour[:0], np.ones(0, np.float32)),
+    ]
 
 
 def test_clustering_is_whole_in_a_clique_and_nothing_in_a_ring() -> None:
@@ -115,5 +120,5 @@ def test_items_without_edges_stand_alone() -> None:
     none = np.zeros(4, np.int64)
     empty = np.empty(0, np.int32), np.empty(0, np.float32)
     assert communities(none, *empty).tolist() == [0, 1, 2]
-    assert pagerank(none, *empty) == pytest.approx(np.ones(3))
+    assert pagerank(none, *empty) == pytest.approx(np.full(3, 0.15))
     assert np.isnan(clustering(none, empty[0])).all()

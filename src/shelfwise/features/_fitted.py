@@ -69,6 +69,12 @@ class _Past:
         return self.interactions.before(self.as_of_us).only(PURCHASE)
 
     @cached_property
+    def met(self) -> NDArray[np.bool_]:
+        """Items that anything had happened to: those that came later are nobody's peers yet."""
+        past = self.interactions.before(self.as_of_us)
+        return np.bincount(past.item, minlength=past.n_items) > 0
+
+    @cached_property
     def category(self) -> NDArray[np.int32]:
         """Code of each item; -1 for none."""
         category = np.full(self.bought.n_items, _NO_CATEGORY, np.int32)
@@ -121,19 +127,21 @@ def _buyers(bought: Interactions, since_us: int) -> NDArray[np.int64]:
     return np.bincount(pair % bought.n_items, minlength=bought.n_items)
 
 
-def _percentile(value: NDArray[np.int64]) -> Column:
-    """Share of the other values that are lower, ``(rank - 1) / (n - 1)``: SQL's PERCENT_RANK. 0 if alone."""
-    ordered = np.sort(value)
+def _percentile(value: NDArray[np.int64], peer: NDArray[np.bool_]) -> Column:
+    """Share of the other peers' values that are lower, ``(rank - 1) / (n - 1)``: SQL's PERCENT_RANK. 0 if alone."""
+    ordered = np.sort(value[peer])
     lower = np.searchsorted(ordered, value, side="left")
-    return (lower / max(len(value) - 1, 1)).astype(np.float32)
+    return (lower / max(len(ordered) - 1, 1)).astype(np.float32)
 
 
-def _within(category: NDArray[np.int32], value: NDArray[np.int64], told: NDArray[np.bool_]) -> Column:
-    """Percentile among the items of the same category that have a value; NaN for those without."""
+def _within(
+    category: NDArray[np.int32], value: NDArray[np.int64], told: NDArray[np.bool_], peer: NDArray[np.bool_]
+) -> Column:
+    """Percentile among the peers of the same category; NaN for items that are not told of."""
     found = np.full(len(value), np.nan, np.float32)
     for code in np.unique(category[told]):
         rows = np.flatnonzero((category == code) & told)
-        found[rows] = _percentile(value[rows])
+        found[rows] = _percentile(value[rows], peer[rows])
     return found
 
 
@@ -144,7 +152,7 @@ def _price_percentile(past: _Past) -> Column:
     newest = priced[np.lexsort((bought.price_minor[priced], bought.at_us[priced]))]
     price = np.zeros(bought.n_items, np.int64)
     price[bought.item[newest]] = bought.price_minor[newest]  # the last assignment of an item stays
-    return _within(past.category, price, price > 0)
+    return _within(past.category, price, price > 0, price > 0)
 
 
 def _typical_gap(bought: Interactions) -> Column:
@@ -267,13 +275,13 @@ def _clustering(past: _Past) -> Column:
 
 
 _FITS: dict[str, Callable[[_Past], Column]] = {
-    "item__purchase__percentile__90d": lambda past: _percentile(past.buyers),
+    "item__purchase__percentile__90d": lambda past: _percentile(past.buyers, past.met),
     "item__price__percentile": _price_percentile,
     "item__purchase__typical_gap": lambda past: _typical_gap(past.bought),
     "item__purchase__percentile_in_category__90d": lambda past: _within(
-        past.category, past.buyers, past.category >= 0
+        past.category, past.buyers, past.category >= 0, past.met
     ),
-    "item__revenue__percentile__90d": lambda past: _percentile(_revenue(past)),
+    "item__revenue__percentile__90d": lambda past: _percentile(_revenue(past), past.met),
     "item__price__log_spread": _price_spread,
     "item__title__length": _length,
     "item__title__words": lambda past: past.of_items([float(len(words)) for words in past.words]),

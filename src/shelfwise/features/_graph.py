@@ -134,7 +134,10 @@ def _keep(
 def pagerank(
     start: NDArray[np.int64], neighbour: NDArray[np.int32], weight: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Where a walker along edges, by their weight, is found; ``(I,)``, mean 1. Without edges it jumps anywhere."""
+    """Where a walker along edges, by their weight, is found; ``(I,)``, mean 1 over items with edges.
+
+    Items without are met by jumps alone: more of them, as a catalogue grows, change no other's rank.
+    """
     n = len(start) - 1
     rank, out = np.ones(n), np.empty(n)
     for i in range(n):
@@ -142,14 +145,12 @@ def pagerank(
         for k in range(start[i], start[i + 1]):
             out[i] += weight[k]
     for _ in range(ROUNDS):
-        after, lost = np.zeros(n), 0.0
+        after = np.zeros(n)
         for i in range(n):
-            if out[i] == 0.0:
-                lost += rank[i]
             for k in range(start[i], start[i + 1]):
                 after[neighbour[k]] += rank[i] * weight[k] / out[i]
         for i in range(n):
-            rank[i] = 1.0 - DAMPING + DAMPING * (after[i] + lost / n)
+            rank[i] = 1.0 - DAMPING + DAMPING * after[i]
     return rank
 
 
