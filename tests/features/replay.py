@@ -197,7 +197,7 @@ def computed(
     )
     with DuckDB(DuckDBSettings(memory_mb=500)) as engine:
         live = offers(live_of({}, len(shelf)))
-        return training_features(engine, files, asked, shelf=shelf, live=live, fits=fits)
+        return training_features(engine, files, asked, shelf=shelf, live=live, live_us=0, fits=fits)
 
 
 def disagreements(batch: dict[str, np.ndarray], request: np.ndarray, rows: Sequence[Row]) -> list[str]:

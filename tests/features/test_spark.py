@@ -121,7 +121,12 @@ def test_every_view_and_every_feature_is_the_same_on_both_engines(
 ) -> None:
     events, shelf = history(seed)
     files, rows = lake_of(events, tmp_path), asked(np.random.default_rng(seed), 1_500)
-    told = {"shelf": shelf, "live": offers(live_of({}, len(shelf))), "fits": fits_of(N_ITEMS, NOW)}
+    told = {
+        "shelf": shelf,
+        "live": offers(live_of({}, len(shelf))),
+        "live_us": 0,
+        "fits": fits_of(N_ITEMS, NOW),
+    }
     one, two = (training_features(engine, files, rows, **told) for engine in (duckdb, spark))
     assert differences(pa.table(one), pa.table(two)) == []
     aligned = [feature.name for feature in BATCH if not same(one[feature.name], two[feature.name])]

@@ -65,7 +65,10 @@ def run_training(
 
     def as_of(files: Sequence[str], n_items: int, instants: Sequence[int]) -> list[LiveItems]:
         engine = DuckDBSettings(memory_mb=settings.training.memory_mb)
-        return live_as_of(files, n_items, instants, origins=settings.training.origins, settings=engine)
+        return live_as_of(
+            files, n_items, instants,
+            first_seen_us=shelf.first_seen_us, origins=settings.training.origins, settings=engine,
+        )  # fmt: skip
 
     workshop = Workshop(
         files=lake.files("event_lines"),

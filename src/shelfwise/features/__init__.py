@@ -2,6 +2,7 @@
 
 from shelfwise.features._assemble import Assembler
 from shelfwise.features._bases import FITTED as FITTED_COLUMNS
+from shelfwise.features._bases import LIKENESS as LIKENESS_COLUMNS
 from shelfwise.features._batch import ASKED, items_as_of, live_as_of, live_of, read_events, training_features
 from shelfwise.features._buckets import Fading, Rolling
 from shelfwise.features._catalogue import (
@@ -62,6 +63,7 @@ __all__ = [
     "FINDINGS",
     "FITTED_COLUMNS",
     "ITEM_ROLLING",
+    "LIKENESS_COLUMNS",
     "ORIGINS",
     "VIEWS",
     "Assembler",

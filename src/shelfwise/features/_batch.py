@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from shelfwise.domain import InvalidInput, LiveItems, Shelf
-from shelfwise.features._buckets import ENDS, shop_name
+from shelfwise.features._buckets import ENDS, NEVER, shop_name
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
 from shelfwise.features._features import FEATURES, ITEM_ROLLING
@@ -55,6 +56,7 @@ def training_features(
     *,
     shelf: Shelf | None = None,
     live: LiveItems | None = None,
+    live_us: int | None = None,
     fits: Fits | None = None,
     origins: Sequence[str] = ("real",),
     features: Sequence[Feature] = FEATURES,
@@ -66,7 +68,8 @@ def training_features(
         files: Parquet files of ``event_lines``.
         rows: Columns of ``ASKED``, ``(N,)``.
         shelf: Tells category and brand of items; without it features of those are empty.
-        live: What the catalogue says of items now; without it features of that are empty.
+        live: What the catalogue says of items; without it features of that are empty.
+        live_us: Since when it says so: what it said before is not kept, and rows of earlier instants know none of it.
         fits: Columns of releases, by the instant each was fitted as of: a row is joined with the newest before it.
         origins: Whose events count.
         features: Which; those no batch engine computes (fits, sources, seeds) are left out.
@@ -76,16 +79,18 @@ def training_features(
         nothing.
 
     Raises:
-        InvalidInput: ``rows`` lacks a column.
+        InvalidInput: ``rows`` lacks a column, or live columns come without their instant.
         StoreUnavailable: The engine ran out of memory or disk.
     """
     missing = {"person", "item_row", "as_of_us"} - set(rows.column_names)
     if missing:
         raise InvalidInput(f"rows have columns {rows.column_names}; expected also {sorted(missing)}")
+    if (live is None) != (live_us is None):
+        raise InvalidInput(f"live_us is {live_us}; expected the instant since which live columns hold, with them")
     read_events(engine, files, origins=origins)
     asked = _numbered(rows)
     engine.read("asked", asked)
-    engine.read("items", items_table(shelf, live))
+    engine.read("items", items_table(shelf, live, live_us or 0))
     engine.read("fitted", fitted_table(fits or {}))
     engine.read("calendar", calendar_of(asked))
     keep(engine, (*ITEM_VIEWS, *PERSON_VIEWS, FITS_AT))
@@ -123,27 +128,40 @@ def live_as_of(
     n_items: int,
     instants: Sequence[int],
     *,
+    first_seen_us: NDArray[np.int64] | None = None,
     origins: Sequence[str] = ("real",),
     settings: DuckDBSettings | None = None,
 ) -> list[LiveItems]:
-    """The live columns as they stood at past instants, as far as events tell: counters, and the price last paid."""
+    """The live columns as they stood at past instants, as far as events tell: counters.
+
+    An item was for sale if something had happened to it or the catalogue had it, which it has since ``first_seen_us``
+    ``(n_items,)``: that there is an item of which nobody knew tells what will be bought.
+    """
+    seen_us = np.zeros(n_items, np.int64) if first_seen_us is None else first_seen_us[:n_items]
     with DuckDB(settings) as engine:
-        return [
-            live_of(columns, n_items)
-            for columns in items_as_of(engine, files, instants, n_items, origins=origins)
-        ]
+        counted = items_as_of(engine, files, instants, n_items, origins=origins)
+    return [
+        replace(live_of(columns, n_items), available_from_us=_known_from(columns[ENDS[0]], seen_us, as_of_us))
+        for columns, as_of_us in zip(counted, instants, strict=True)
+    ]
+
+
+def _known_from(met_us: NDArray[np.int64], seen_us: NDArray[np.int64], as_of_us: int) -> NDArray[np.int64]:
+    """0 for items that somebody had met or the catalogue had before an instant; for others a time that never comes."""
+    known = (met_us > 0) | ((seen_us > 0) & (seen_us < as_of_us))
+    return np.where(known, 0, NEVER)
 
 
 def live_of(counters: Mapping[str, NDArray[np.int64]], n_items: int) -> LiveItems:
-    """Live columns of a shop that tracks no stock: these counters, everything for sale at the price last paid."""
-    price = np.full(n_items, -1, np.int64)
-    paid = counters.get(ENDS[2], price)[:n_items]
-    price[: len(paid)] = np.where(paid > 0, paid, -1)
+    """Live columns of a shop whose catalogue tells no price and no stock: these counters, everything for sale.
+
+    What the catalogue said in the past is not kept, and what it says now is news to the past.
+    """
     unknown, zero = np.full(n_items, -1, np.int64), np.zeros(n_items, np.int64)
-    forever = np.full(n_items, np.iinfo(np.int64).max)
     return LiveItems(
-        price_minor=price, list_price_minor=unknown, cost_minor=unknown, stock=unknown,
-        hidden=np.zeros(n_items, np.uint8), available_from_us=zero, available_until_us=forever, counters=counters,
+        price_minor=unknown, list_price_minor=unknown, cost_minor=unknown, stock=unknown,
+        hidden=np.zeros(n_items, np.uint8), available_from_us=zero, available_until_us=np.full(n_items, NEVER),
+        counters=counters,
     )  # fmt: skip
 
 

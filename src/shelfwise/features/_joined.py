@@ -18,13 +18,16 @@ Fits = Mapping[int, Mapping[str, NDArray[np.float32]]]  # instant of a fit -> it
 _CODED = ("category", "brand")
 
 
-def items_table(shelf: Shelf | None, live: LiveItems | None) -> pa.Table:
+def items_table(shelf: Shelf | None, live: LiveItems | None, live_us: int = 0) -> pa.Table:
     """``items``: a row an item of the shelf, with codes of its category and brand and what the catalogue says of it.
 
-    Facts that live columns tell are those of now; without ``live`` they are null.
+    Facts that live columns tell are known since ``live_us``; without ``live`` they are null.
     """
     n_items = len(shelf) if shelf is not None else 0
-    columns: dict[str, pa.Array] = {"item_row": pa.array(np.arange(n_items, dtype=np.int32))}
+    columns: dict[str, pa.Array] = {
+        "item_row": pa.array(np.arange(n_items, dtype=np.int32)),
+        "known_us": pa.array(np.full(n_items, live_us, np.int64)),
+    }
     for what in _CODED:
         coded = shelf.coded.get(what) if shelf is not None else None
         columns[what] = pa.array(np.full(n_items, -1, np.int32) if coded is None else coded.codes)

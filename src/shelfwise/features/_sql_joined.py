@@ -18,8 +18,9 @@ _SIGNED_IN = when("r.person >= 'u:' AND r.person < 'u;'")  # keys are "u:" and "
 
 
 def _past(name: str) -> str:
-    """A column of the catalogue; an instant only once it has passed."""
-    return f"CASE WHEN t.{name} < r.as_of_us THEN t.{name} END" if name.endswith("_us") else f"t.{name}"
+    """A column of the catalogue once it is known: an instant when it has passed, what may change since it was read."""
+    known = f"t.{name} < r.as_of_us" if name.endswith("_us") else "t.known_us <= r.as_of_us"
+    return f"CASE WHEN {known} THEN t.{name} END"
 
 
 COLUMNS = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shelfwise.domain import Shelf
-from shelfwise.features import Relations
+from shelfwise.features import LIKENESS_COLUMNS, Relations
 
 LAYOUT = 1  # grows when serving must read a release in another way
 
@@ -41,6 +42,15 @@ def write_relations(folder: Path, relations: Relations | None) -> None:
     """``relations/``: how items stand to one another, where a feature asks for it."""
     if relations is not None:
         _write_arrays(folder / "relations", relations.columns())
+
+
+def leave_out(folder: Path, *, but: Collection[str]) -> None:
+    """Remove item columns, and how items stand to one another, that none of these base columns is."""
+    for file in (folder / "fitted").glob("*.npy"):
+        if file.stem not in but:
+            file.unlink()
+    if not set(LIKENESS_COLUMNS) & set(but):
+        shutil.rmtree(folder / "relations", ignore_errors=True)
 
 
 def write_settings(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from shelfwise.domain import Candidates, PersonState, Query
 from shelfwise.training._judge import Exam, K
 from shelfwise.training._snapshot import Snapshot
+
+log = logging.getLogger("shelfwise.training")
 
 
 class Server(Protocol):
@@ -44,6 +47,28 @@ class Pools:
         """Without the first rows, whole queries; nothing is copied."""
         start = self.start[self.start >= row] - row
         return Pools(self.features[row:], self.label[row:], self.item[row:], start)
+
+
+def telling(pools: Pools, names: Sequence[str], *, always: Collection[str]) -> tuple[Pools, tuple[str, ...]]:
+    """Rows with the columns that tell anything, and their names: one without variance is no feature of a release.
+
+    Nothing can be learned from a number that was the same in all rows, NaN being a number like others: a later value
+    would be judged by chance. Names of ``always`` stay.
+    """
+    if not len(pools.item):
+        return pools, tuple(names)
+    told = [name in always or _varies(column) for name, column in zip(names, pools.features.T, strict=True)]
+    constant = [name for name, tells in zip(names, told, strict=True) if not tells]
+    if not constant:
+        return pools, tuple(names)
+    log.info("features.constant", extra={"features": constant})
+    kept = replace(pools, features=pools.features[:, told])
+    return kept, tuple(name for name, tells in zip(names, told, strict=True) if tells)
+
+
+def _varies(column: NDArray[np.float32]) -> bool:
+    first = column[:1]
+    return not np.all((column == first) | (np.isnan(column) & np.isnan(first)))
 
 
 def draw_pools(

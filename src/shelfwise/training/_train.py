@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, InvalidInput, LiveItems, NotTrained, from_us
+from shelfwise.features import base_columns
 from shelfwise.rankers import fit_ranker
 from shelfwise.stores import ReleaseRegistry
 from shelfwise.training._fits import Fits, fit_sources
-from shelfwise.training._folder import write_features, write_settings
+from shelfwise.training._folder import leave_out, write_features, write_settings
 from shelfwise.training._gate import Verdict, decide, lift, withheld
 from shelfwise.training._jobs import Job, run_jobs
 from shelfwise.training._judge import (
@@ -32,7 +33,7 @@ from shelfwise.training._judge import (
     set_exam,
     user_share,
 )
-from shelfwise.training._rows import Pools, Server, draw_pools, query_at, stack
+from shelfwise.training._rows import Pools, Server, draw_pools, query_at, stack, telling
 from shelfwise.training._snapshot import Snapshot, take_snapshot
 from shelfwise.training._workshop import RANKERS, OpenServer, Workshop, parts_named
 
@@ -114,7 +115,8 @@ def _fit(
 ) -> tuple[list[Fits], tuple[str, ...], Pools, Pools]:
     """Fit as of every instant, oldest first, each from the one before; beside the next fit a window is drawn.
 
-    Fits come newest first; then the names of all features; rows of all windows, and of all but the newest.
+    Fits come newest first; then the names of the features that tell anything; rows of all windows, and of all but the
+    newest.
     """
     fits: list[Fits] = []
     warm: Mapping[str, Any] = {}
@@ -131,10 +133,11 @@ def _fit(
                 exam = exams[number - 1]
                 drawing.insert(0, beside.submit(_draw, shop, snapshot, done, exam, live[number], number))
         pools = [drawn.result() for drawn in drawing]
-    told = [pool for pool, fit in zip(pools, fits[1:], strict=True) if fit.signals == fits[0].signals]
-    rows = stack(told)
-    newest = len(pools[0].item) if fits[1].signals == fits[0].signals else 0
-    return fits, shop.feature_names(fits[0].signals), rows, rows.after(newest)
+    signals = fits[0].signals
+    told = [pool for pool, fit in zip(pools, fits[1:], strict=True) if fit.signals == signals]
+    rows, names = telling(stack(told), shop.feature_names(signals), always=signals)
+    newest = len(pools[0].item) if fits[1].signals == signals else 0
+    return fits, names, rows, rows.after(newest)
 
 
 def _draw(shop: Workshop, snapshot: Snapshot, fit: Fits, exam: Exam, then: LiveItems, number: int) -> Pools:
@@ -263,6 +266,7 @@ def _publish(
     if not verdict.passed or shop.judge_only:
         return None
     _describe(shop, fit, names, ranker=chosen)
+    leave_out(fit.folder, but=base_columns(names))
     ndcg = _figure(judged, chosen)
     above = lift(ndcg, {name: _figure(judged, name) for name in BASELINES})
     metrics = {
@@ -280,6 +284,7 @@ def _publish(
         "items": snapshot.n_items,
         "settings": shop.settings.model_dump(mode="json"),
         "missing": dict(fit.missing),
+        "constant": sorted(set(shop.feature_names(fit.signals)) - set(names)),
     }
     release = shop.registry.publish(fit.folder, metrics=metrics, trained=trained)
     shop.registry.move("champion", release)
