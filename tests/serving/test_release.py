@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,29 @@ def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def asks_all(folder: Path, _: None) -> None:
+    """The ranker takes every feature."""
+    rewrite(folder / "settings.json", ranker=None)
+
+
+def resave(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    np.save(path, change(np.load(path)))
+
+
+def fewer_items(folder: Path) -> None:
+    """Relations that hold together, of one item less, without edges."""
+    for name, size in (
+        ("vector", -1),
+        ("start", -1),
+        ("community", -1),
+        ("neighbour", 0),
+        ("jaccard", 0),
+        ("adamic_adar", 0),
+    ):
+        resave(folder / f"{name}.npy", lambda a, size=size: a[:size])
+    resave(folder / "start.npy", np.zeros_like)
+
+
 SPOILED = {
     "layout": (lambda f: rewrite(f / "settings.json", layout=2), "layout 2; expected 1"),
     "source": (lambda f: rewrite(f / "settings.json", sources=["magic"]), "names source 'magic'"),
@@ -119,6 +143,48 @@ SPOILED = {
     "fitted infinite": (
         lambda f: np.save(f / "fitted" / "item__price__percentile.npy", np.full(N_ITEMS, np.inf, np.float32)),
         "holds infinity at row 0",
+    ),
+    "a fit that a feature is made of is gone": (
+        lambda f: asks_all(f, (f / "fitted" / "item__graph__pagerank.npy").unlink()),
+        "fitted lacks item__graph__pagerank; expected it",
+    ),
+    "fitted in doubles": (
+        lambda f: np.save(f / "fitted" / "item__price__percentile.npy", np.zeros(N_ITEMS)),
+        rf"float64 \({N_ITEMS},\); expected float32",
+    ),
+    "no relations": (
+        lambda f: asks_all(f, shutil.rmtree(f / "relations")),
+        "lacks relations; expected them, for",
+    ),
+    "relations without weights": (
+        lambda f: (f / "relations" / "jaccard.npy").unlink(),
+        "relations lack jaccard",
+    ),
+    "relations of other items": (
+        lambda f: fewer_items(f / "relations"),
+        rf"of {N_ITEMS - 1} items; expected {N_ITEMS}",
+    ),
+    "relations too short": (
+        lambda f: resave(f / "relations" / "neighbour.npy", lambda a: a[:-1]),
+        "a weight each",
+    ),
+    "relations in doubles": (
+        lambda f: resave(f / "relations" / "vector.npy", lambda a: a.astype(float)),
+        "vector is float64 of 2 dimensions; expected float32 of 2",
+    ),
+    "relations in a table": (
+        lambda f: resave(f / "relations" / "community.npy", lambda a: a[:, None]),
+        "community is int32 of 2 dimensions; expected int32 of 1",
+    ),
+    "relations out of range": (
+        lambda f: resave(f / "relations" / "neighbour.npy", lambda a: a + N_ITEMS),
+        f"expected rows below {N_ITEMS}",
+    ),
+    "a feature of another version": (
+        lambda f: (f / "rankers" / "vote" / "ranker.json").write_text(
+            (f / "rankers" / "vote" / "ranker.json").read_text().replace("trending__score", "trending__glory")
+        ),
+        "trending__glory",
     ),
     "objects": (
         lambda f: np.save(f / "packed.npy", np.array([{}], object), allow_pickle=True),

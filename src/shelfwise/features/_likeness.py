@@ -59,8 +59,16 @@ class Relations:
 
     @classmethod
     def of(cls, columns: Mapping[str, NDArray[np.generic]]) -> Relations:
-        """From columns by name, as ``columns`` gives them. Raises InvalidInput, KeyError."""
-        return cls(**{name: np.ascontiguousarray(columns[name], kind) for name, kind in _KINDS.items()})
+        """From columns by name, as ``columns`` gives them. Raises InvalidInput."""
+        for name, kind in _KINDS.items():
+            if name not in columns:
+                raise InvalidInput(f"relations lack {name}; expected {', '.join(_KINDS)}")
+            if columns[name].dtype != kind or columns[name].ndim != 1 + (name == "vector"):
+                told = f"{columns[name].dtype} of {columns[name].ndim} dimensions"
+                raise InvalidInput(
+                    f"relations' {name} is {told}; expected {kind.__name__} of {1 + (name == 'vector')}"
+                )
+        return cls(**{name: np.ascontiguousarray(columns[name]) for name in _KINDS})
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """All arrays by name."""

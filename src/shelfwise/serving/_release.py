@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shelfwise.candidates import CandidateSource, load_source
 from shelfwise.domain import NO_ROWS, SOURCES, BadRelease, InvalidInput, Shelf, UnknownName
-from shelfwise.features import FITTED_COLUMNS, Assembler, Relations, base_columns
+from shelfwise.features import FITTED_COLUMNS, LIKENESS_COLUMNS, Assembler, Relations, base_columns
 from shelfwise.rankers import Ranker, load_ranker
 
 LAYOUT = 1  # of release folders that this code reads
@@ -143,13 +143,17 @@ def _assembler(folder: Path, needs: Any, signals: tuple[str, ...], n_items: int)
             raise BadRelease(
                 f"{file} holds infinity at row {int(np.argmax(np.isinf(column)))}; expected numbers"
             )
-    lacks = base_columns(needs) & set(FITTED_COLUMNS) - set(fitted)
+    used, relations = base_columns(needs), _relations(folder / "relations", n_items)
+    lacks = used & set(FITTED_COLUMNS) - set(fitted)
     if lacks:
         raise BadRelease(
             f"{folder}/fitted lacks {min(lacks)}; expected it, for a feature that the ranker takes"
         )
+    if relations is None and used & set(LIKENESS_COLUMNS):
+        near = min(used & set(LIKENESS_COLUMNS))
+        raise BadRelease(f"{folder} lacks relations; expected them, for {near} that the ranker takes")
     try:
-        return Assembler(tuple(needs), signals, fitted, _relations(folder / "relations", n_items))
+        return Assembler(tuple(needs), signals, fitted, relations)
     except UnknownName as trouble:
         raise BadRelease(f"{folder}: {trouble}; it was made by another version") from None
 
