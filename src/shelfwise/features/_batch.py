@@ -86,7 +86,9 @@ def training_features(
     if missing:
         raise InvalidInput(f"rows have columns {rows.column_names}; expected also {sorted(missing)}")
     if (live is None) != (live_us is None):
-        raise InvalidInput(f"live_us is {live_us}; expected the instant since which live columns hold, with them")
+        raise InvalidInput(
+            f"live_us is {live_us}; expected the instant since which live columns hold, with them"
+        )
     read_events(engine, files, origins=origins)
     asked = _numbered(rows)
     engine.read("asked", asked)
