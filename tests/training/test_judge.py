@@ -12,6 +12,7 @@ from shelfwise.features import event_lines
 from shelfwise.training._gate import decide
 from shelfwise.training._jobs import Job, run_jobs
 from shelfwise.training._judge import baselines, judge, set_exam, user_share
+from shelfwise.training._rows import query_at
 from shelfwise.training._snapshot import Snapshot, take_snapshot
 
 T = 1_000 * DAY_US
@@ -179,3 +180,8 @@ def test_jobs_hand_on_what_they_make_and_a_missing_need_is_named() -> None:
     assert run_jobs(jobs, {"x": 4}) == {"x": 4, "y": 8, "a": 8, "b": 4}
     with pytest.raises(InvalidInput, match=r"'split' needs \['y'\]"):
         run_jobs(jobs[1:], {"x": 4})
+
+
+def test_a_question_of_the_past_assumes_the_country_that_the_door_assumes(snapshot: Snapshot) -> None:
+    asked = query_at(snapshot, 0, T, size=10, country="DE")
+    assert (asked.context.country, asked.user_id, asked.asked_us) == ("DE", "ann", T)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from shelfwise import features
 from shelfwise.app._quality import keep_summary
 from shelfwise.domain import DAY_US, NotFound
+from shelfwise.serving import read_person
 from shelfwise.stores.adapters.delta_lake import DeltaLake
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 EngineName = Literal["duckdb", "spark"]
 _REFUSED_DAYS = 7  # how long a refused row is called recent
+_PLACEMENT = "home"  # where a question is asked that does not say
 _GATE_PAIRS = 300  # people whose features are looked at before a release: ranges need fewer than drift does
 
 
@@ -37,16 +39,26 @@ def compute_shop(
     unknown = next((item for item in items if item not in shelf.row_of), None)
     if unknown is not None:
         raise NotFound("item", unknown)
+    person = read_person(shop.readers.state, user_id, None)
     asked = pa.table(
         {
             "person": [f"u:{user_id}"] * len(items),
             "item_row": pa.array([shelf.row_of[item] for item in items], pa.int32()),
             "as_of_us": pa.array([now_us] * len(items), pa.int64()),
+            "country": pa.array([shop.settings.shop.country or person.country] * len(items), pa.string()),
+            "placement_code": pa.array([features.placement_code(_PLACEMENT)] * len(items), pa.int16()),
         }
     )
     with open_engine(shop, engine) as batch:
         made = features.compute(
-            batch, lake_files(shop), asked, shelf=shelf, origins=shop.settings.training.origins
+            batch,
+            lake_files(shop),
+            asked,
+            shelf=shelf,
+            live=shop.readers.live.view(),
+            live_us=now_us,
+            fits=champion_fits(shop),
+            origins=shop.settings.training.origins,
         )
     rows = made.drop_columns(asked.column_names).to_pylist()
     return [{"item_id": item, **row} for item, row in zip(items, rows, strict=True)]
@@ -62,6 +74,8 @@ def check_shop(shop: Shop, *, engine: EngineName = "duckdb", html: Path | None =
             as_of_us=shop.clock(),
             trained_us=_champion_us(shop),
             shelf=shop.readers.shelf_reader.shelf(),
+            live=shop.readers.live.view(),
+            fits=champion_fits(shop),
             origins=shop.settings.training.origins,
             refused=_refused(shop),
             settings=shop.settings.features.quality,
@@ -84,6 +98,7 @@ def objections_of(shop: Shop, files: Sequence[str], *, as_of_us: int) -> tuple[s
             files,
             as_of_us=as_of_us,
             shelf=shop.readers.shelf_reader.shelf(),
+            live=shop.readers.live.view(),
             origins=shop.settings.training.origins,
             settings=settings,
         )
@@ -104,6 +119,18 @@ def open_engine(shop: Shop, name: EngineName) -> Iterator[features.Engine]:
 def lake_files(shop: Shop) -> list[str]:
     """Parquet files of all events."""
     return DeltaLake(shop.layout.lake, read_only=True).files("event_lines")
+
+
+def champion_fits(shop: Shop) -> features.Fits:
+    """The item columns of the release in use, by the instant it was trained as of; none without one."""
+    releases, trained_us = shop.readers.releases, _champion_us(shop)
+    champion = releases.alias("champion")
+    if champion is None or trained_us is None:
+        return {}
+    folder = releases.open(champion) / "fitted"
+    return {
+        trained_us: {file.stem: np.load(file, allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
+    }
 
 
 def _champion_us(shop: Shop) -> int | None:

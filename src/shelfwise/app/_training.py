@@ -79,6 +79,7 @@ def run_training(
         open_server=open_server,
         live_as_of=as_of,
         feature_names=lambda signals: feature_names(signals, settings.training.features),
+        country=settings.shop.country,
         settings=settings.training,
         sources=tuple(source for source in fitted if source in sources),
         rankers=rankers,

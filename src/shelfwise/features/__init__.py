@@ -3,6 +3,7 @@
 from shelfwise.features._assemble import Assembler
 from shelfwise.features._bases import FITTED as FITTED_COLUMNS
 from shelfwise.features._bases import LIKENESS as LIKENESS_COLUMNS
+from shelfwise.features._bases import placement_code, referrer_code
 from shelfwise.features._batch import ASKED, items_as_of, live_as_of, live_of, read_events, training_features
 from shelfwise.features._buckets import Fading, Rolling
 from shelfwise.features._catalogue import (
@@ -44,6 +45,7 @@ from shelfwise.features._history import (
     pack_state,
     unpack_state,
 )
+from shelfwise.features._joined import Fits
 from shelfwise.features._lake import EVENT_LINES, event_lines
 from shelfwise.features._likeness import Relations
 from shelfwise.features._quality import Quality, QualitySettings, check_quality
@@ -78,6 +80,7 @@ __all__ = [
     "FeatureFit",
     "FeedSettings",
     "Finding",
+    "Fits",
     "Gap",
     "ItemCounters",
     "Quality",
@@ -117,9 +120,11 @@ __all__ = [
     "live_of",
     "merge_state",
     "pack_state",
+    "placement_code",
     "psi",
     "read_columns",
     "read_events",
+    "referrer_code",
     "render_catalogue",
     "render_catalogue_html",
     "render_quality",

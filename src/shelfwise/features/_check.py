@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shelfwise.domain import Shelf
+from shelfwise.domain import LiveItems, Shelf
 from shelfwise.features._batch import read_events, training_features
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import Engine
 from shelfwise.features._features import FEATURES
+from shelfwise.features._joined import Fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,24 @@ def compute(
     rows: pa.Table,
     *,
     shelf: Shelf | None = None,
+    live: LiveItems | None = None,
+    live_us: int | None = None,
+    fits: Fits | None = None,
     origins: Sequence[str] = ("real",),
     features: Sequence[Feature] = FEATURES,
 ) -> pa.Table:
     """``training_features`` as a table: the rows asked for, then a column a feature, null where there is nothing."""
-    made = training_features(engine, files, rows, shelf=shelf, origins=origins, features=features)
+    made = training_features(
+        engine,
+        files,
+        rows,
+        shelf=shelf,
+        live=live,
+        live_us=live_us,
+        fits=fits,
+        origins=origins,
+        features=features,
+    )
     for name, column in made.items():
         rows = rows.append_column(name, pa.array(column, from_pandas=True))
     return rows

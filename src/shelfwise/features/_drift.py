@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, HOUR_US
+from shelfwise.features._bases import CATALOGUE, FITTED
 from shelfwise.features._declare import Feature
 
 FLOOR = 1e-4  # share of an empty bin, of few rows half a row: without a floor its logarithm is infinite
@@ -128,6 +129,8 @@ def _why_not(feature: Feature, known_us: int, passed_us: int) -> str | None:
     """Why another distribution of this feature is no news."""
     if feature.entity == "context":
         return "it tells of the question"
+    if feature.expr is not None and _UNKEPT & set(feature.expr.columns()):
+        return "what the catalogue and a release said then is not kept"
     if feature.name.endswith(_PILING) or (feature.window == "all" and feature.dtype == "int64"):
         return "it grows with time"
     if feature.window == "all" and known_us < _YOUNG * passed_us:
@@ -139,6 +142,7 @@ def _why_not(feature: Feature, known_us: int, passed_us: int) -> str | None:
     return None
 
 
+_UNKEPT = {*CATALOGUE, *FITTED}
 _PILING = (
     "__age",
     "__orders_since",

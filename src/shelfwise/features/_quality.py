@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from shelfwise.domain import DAY_US, Settings, Shelf
+from shelfwise.domain import DAY_US, LiveItems, Settings, Shelf
 from shelfwise.features._batch import read_events, training_features
 from shelfwise.features._check import Checked, check_columns
 from shelfwise.features._declare import Feature
@@ -19,6 +19,7 @@ from shelfwise.features._engine import Engine
 from shelfwise.features._features import FEATURES
 from shelfwise.features._feed import FeedSettings, check_feed
 from shelfwise.features._finding import Finding, findings_table, objections
+from shelfwise.features._joined import Fits
 
 
 class QualitySettings(Settings):
@@ -70,6 +71,8 @@ def check_quality(
     as_of_us: int,
     trained_us: int | None = None,
     shelf: Shelf | None = None,
+    live: LiveItems | None = None,
+    fits: Fits | None = None,
     origins: Sequence[str] = ("real",),
     features: Sequence[Feature] = FEATURES,
     refused: Mapping[str, int] | None = None,
@@ -84,6 +87,8 @@ def check_quality(
         trained_us: Instant of the release in use. Compared with is the last one at or before it at this hour of this
             weekday: the rhythm of the week is no drift.
         shelf: The catalogue; without it items are not compared with it.
+        live: What it says of items now; without it features of that are empty.
+        fits: Columns of releases, by the instant each was fitted as of.
         origins: Whose events count.
         features: Which.
         refused: Rows that ingestion refused lately for their instants, by the rule: without a zone, of the future.
@@ -104,7 +109,18 @@ def check_quality(
     rows = pa.concat_tables(drawn)
     if drawn[0].num_rows == 0:
         return Quality(as_of_us=as_of_us, then_us=then_us, findings=findings)
-    columns = training_features(engine, files, rows, shelf=shelf, origins=origins, features=features)
+    live_us = as_of_us if live is not None else None
+    columns = training_features(
+        engine,
+        files,
+        rows,
+        shelf=shelf,
+        live=live,
+        live_us=live_us,
+        fits=fits,
+        origins=origins,
+        features=features,
+    )
     now = _part(columns, slice(0, drawn[0].num_rows))
     findings += check_declared(check_columns(now, features), features)
     moved: list[Drift] = []

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import Candidates, PersonState, Query
+from shelfwise.domain import Candidates, Context, PersonState, Query
 from shelfwise.training._judge import Exam, K
 from shelfwise.training._snapshot import Snapshot
 
@@ -72,7 +72,13 @@ def _varies(column: NDArray[np.float32]) -> bool:
 
 
 def draw_pools(
-    server: Server, snapshot: Snapshot, exam: Exam, *, negative_share: float, rng: np.random.Generator
+    server: Server,
+    snapshot: Snapshot,
+    exam: Exam,
+    *,
+    negative_share: float,
+    rng: np.random.Generator,
+    country: str | None = None,
 ) -> Pools:
     """Ask the server for each examined person as they were at the exam's instant.
 
@@ -81,7 +87,7 @@ def draw_pools(
     """
     features, items, labels = [], [], []
     for person, bought in zip(exam.person, exam.bought, strict=True):
-        query = query_at(snapshot, int(person), exam.as_of_us, size=K)
+        query = query_at(snapshot, int(person), exam.as_of_us, size=K, country=country)
         candidates, rows = server.pool(query, snapshot.person(int(person), before_us=exam.as_of_us))
         label = np.isin(candidates.item, bought)
         if label.any():
@@ -103,9 +109,19 @@ def _below_one_another(
 
 
 def query_at(
-    snapshot: Snapshot, person: int, as_of_us: int, *, size: int, seen: str = "keep", strategy: str = "auto"
+    snapshot: Snapshot,
+    person: int,
+    as_of_us: int,
+    *,
+    size: int,
+    seen: str = "keep",
+    strategy: str = "auto",
+    country: str | None = None,
 ) -> Query:
-    """The plainest question: what for this person, on the home page, at this instant."""
+    """The plainest question: what for this person, on the home page, at this instant.
+
+    ``country`` is what the shop assumes of a question that tells none, as the door does.
+    """
     key = snapshot.key[person]
     known, anonymous = (key[2:], None) if key.startswith("u:") else (None, key[2:])
     return Query(
@@ -115,6 +131,7 @@ def query_at(
         anonymous_id=anonymous,
         seen="exclude" if seen == "exclude" else "keep",
         strategy=strategy,
+        context=Context(country=country),
     )
 
 

@@ -147,7 +147,9 @@ def _draw(shop: Workshop, snapshot: Snapshot, fit: Fits, exam: Exam, then: LiveI
     )
     server = shop.open_server(fit.folder, then)
     rng = np.random.default_rng([shop.settings.seed, number])
-    return draw_pools(server, snapshot, exam, negative_share=shop.settings.negative_share, rng=rng)
+    return draw_pools(
+        server, snapshot, exam, negative_share=shop.settings.negative_share, rng=rng, country=shop.country
+    )
 
 
 def _learn_earlier(shop: Workshop, fits: list[Fits], names: tuple[str, ...], earlier: Pools) -> Fits:
@@ -194,20 +196,23 @@ def _judge(
             continue
         _describe(shop, fit, names, ranker=model if model in RANKERS else None)
         strategy = "auto" if model in RANKERS else model
-        lists = served_lists(shop.open_server(fit.folder, live[1]), snapshot, exams[0], strategy=strategy)
+        server = shop.open_server(fit.folder, live[1])
+        lists = served_lists(server, snapshot, exams[0], strategy=strategy, country=shop.country)
         rows += [_row(shop, exams[0], model, truth, served, share) for truth, served in lists.items()]
     return rows
 
 
 def served_lists(
-    server: Server, snapshot: Snapshot, exam: Exam, *, strategy: str = "auto"
+    server: Server, snapshot: Snapshot, exam: Exam, *, strategy: str = "auto", country: str | None = None
 ) -> dict[str, NDArray[np.int32]]:
     """The first K positions that each examined person would have been shown, for both ``seen`` policies."""
     lists = {truth: np.full((len(exam.person), K), -1, np.int32) for truth in ("all", "new")}
     for row, person in enumerate(exam.person):
         state = snapshot.person(int(person), before_us=exam.as_of_us)
         for truth, seen in (("all", "keep"), ("new", "exclude")):
-            query = query_at(snapshot, int(person), exam.as_of_us, size=K, seen=seen, strategy=strategy)
+            query = query_at(
+                snapshot, int(person), exam.as_of_us, size=K, seen=seen, strategy=strategy, country=country
+            )
             served = server.recommend(query, state)[:K]
             lists[truth][row, : len(served)] = served
     return lists

@@ -36,6 +36,7 @@ class Workshop:
     open_server: OpenServer
     live_as_of: Callable[[Sequence[str], int, Sequence[int]], list[LiveItems]]
     feature_names: Callable[[Sequence[str]], tuple[str, ...]]  # source signals -> names of all features
+    country: str | None = None  # that the shop assumes of a question that tells none
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     parts: PartSettings = field(default_factory=PartSettings)
     sources: tuple[str, ...] = SOURCES  # to fit
