@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 
 from shelfwise import Shop
 from shelfwise.app._features import champion_fits, lake_files
+from shelfwise.app._quality import quality_gauges
 from shelfwise.domain import BadRelease, Candidates, Query
 from shelfwise.features import (
     FAMILIES,
@@ -26,7 +29,7 @@ from shelfwise.features import (
 )
 from shelfwise.serving import Release, read_person
 
-from .corner_shop import copied
+from .corner_shop import NOW, copied
 
 PEOPLE = tuple(f"p{number}" for number in range(0, 300, 20))
 
@@ -158,3 +161,28 @@ def test_a_changed_byte_of_a_fit_is_refused(folder: Path, tmp_path: Path, file: 
         spoiled.write_bytes(body)
     with Shop.open(mine) as shop, pytest.raises(BadRelease, match=f"{file} has another content"):
         shop.readers.releases.open(release)
+
+
+def test_answers_were_told_what_history_tells(shop: Shop, tmp_path: Path) -> None:
+    for user in PEOPLE:
+        shop.recommend(user, n=10)
+    rows = shop.check_features(html=tmp_path / "page.html")
+    skew = [row for row in rows if row["check"] == "skew"]
+    assert len(skew) > 100
+    assert [(row["subject"], row["told"]) for row in skew if row["value"]] == []
+    assert "shown positions of the newest answers" in (tmp_path / "page.html").read_text()
+    gauges = quality_gauges(shop.layout)
+    assert gauges['shelfwise_feature_skew_share{feature="item__purchase__count__7d"}'] == 0.0
+
+
+def test_what_an_answer_was_not_told_is_found(shop: Shop) -> None:
+    for user in PEOPLE:
+        shop.recommend(user, n=10)
+    late = {
+        "event": "purchase", "user_id": PEOPLE[0], "item_id": "br-1", "quantity": 1, "price": "2.50", "currency": "EUR",
+        "order_id": "late", "country": "DE", "occurred_at": (NOW - timedelta(hours=1)).isoformat(),
+    }  # fmt: skip
+    assert shop.import_events(pl.DataFrame([late]))["accepted"] == 1
+    found = {row["subject"]: row for row in shop.check_features() if row["check"] == "skew" and not row["ok"]}
+    assert found["user__purchase__recency"]["severity"] == "warning"  # of one in fifteen people
+    assert "item__purchase__count__7d" not in found  # of one in sixty items

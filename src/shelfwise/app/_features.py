@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from shelfwise import features
 from shelfwise.app._quality import keep_summary
+from shelfwise.app._skew import skew_of
 from shelfwise.domain import DAY_US, NotFound
 from shelfwise.serving import read_person
 from shelfwise.stores.adapters.delta_lake import DeltaLake
@@ -65,8 +67,12 @@ def compute_shop(
 
 
 def check_shop(shop: Shop, *, engine: EngineName = "duckdb", html: Path | None = None) -> features.Quality:
-    """All checks as of now, drift against the champion's training; kept for the metrics, and as a page if asked."""
+    """All checks as of now, drift against the champion's training, skew of what its answers were told.
+
+    Kept for the metrics, and as a page if asked.
+    """
     shop.drain()
+    fits = champion_fits(shop)
     with open_engine(shop, engine) as batch:
         quality = features.check_quality(
             batch,
@@ -75,11 +81,13 @@ def check_shop(shop: Shop, *, engine: EngineName = "duckdb", html: Path | None =
             trained_us=_champion_us(shop),
             shelf=shop.readers.shelf_reader.shelf(),
             live=shop.readers.live.view(),
-            fits=champion_fits(shop),
+            fits=fits,
             origins=shop.settings.training.origins,
             refused=_refused(shop),
             settings=shop.settings.features.quality,
         )
+        skews = skew_of(shop, batch, fits)
+    quality = replace(quality, findings=[*quality.findings, *features.check_skews(skews)], skews=skews)
     keep_summary(shop.layout, quality)
     if html is not None:
         html.write_text(features.render_quality(quality, name=shop.settings.shop.name))

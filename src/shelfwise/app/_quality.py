@@ -26,6 +26,11 @@ def keep_summary(layout: Layout, quality: Quality) -> None:
             for one in quality.drifts
             if not one.why_not
         },
+        **{
+            f'shelfwise_feature_skew_share{{feature="{one.name}"}}': one.share
+            for one in quality.skews
+            if not one.why_not
+        },
     }
     beside = _summary(layout).with_suffix(".new")
     beside.write_text(json.dumps(gauges))

@@ -50,6 +50,7 @@ from shelfwise.features._lake import EVENT_LINES, event_lines
 from shelfwise.features._likeness import Relations
 from shelfwise.features._quality import Quality, QualitySettings, check_quality
 from shelfwise.features._quality_page import render_quality
+from shelfwise.features._skew import Skew, check_skews, skews
 from shelfwise.features._spark import Spark, SparkSettings
 from shelfwise.features._sql import View
 from shelfwise.features._sql_people import VIEWS, features_view
@@ -87,6 +88,7 @@ __all__ = [
     "QualitySettings",
     "Relations",
     "Rolling",
+    "Skew",
     "Spark",
     "SparkSettings",
     "View",
@@ -95,6 +97,7 @@ __all__ = [
     "check",
     "check_columns",
     "check_quality",
+    "check_skews",
     "columns_of",
     "compute",
     "device_code",
@@ -128,6 +131,7 @@ __all__ = [
     "render_catalogue",
     "render_catalogue_html",
     "render_quality",
+    "skews",
     "training_features",
     "unpack_state",
 ]

@@ -11,7 +11,7 @@ import pyarrow as pa
 Severity = Literal["critical", "warning", "note"]
 Check = Literal[
     "schema", "unique", "integrity", "freshness", "volume", "filled", "unit", "currency", "clock", "range", "nulls",
-    "drift",
+    "drift", "skew",
 ]  # fmt: skip
 
 MEANING: dict[Check, str] = {
@@ -27,6 +27,7 @@ MEANING: dict[Check, str] = {
     "range": "values keep their declared range",
     "nulls": "nothing is absent where something was declared",
     "drift": "values are spread as they were at the training",
+    "skew": "answers were told what history tells",
 }
 
 

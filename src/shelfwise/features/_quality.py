@@ -20,6 +20,7 @@ from shelfwise.features._features import FEATURES
 from shelfwise.features._feed import FeedSettings, check_feed
 from shelfwise.features._finding import Finding, findings_table, objections
 from shelfwise.features._joined import Fits
+from shelfwise.features._skew import Skew
 
 
 class QualitySettings(Settings):
@@ -35,6 +36,9 @@ class QualitySettings(Settings):
     active_days: int = Field(30, ge=1, le=365)
     """Days in which a person must have done something to be drawn."""
 
+    answers: int = Field(100, ge=0, le=10_000)
+    """Newest logged answers of the release in use whose features are computed again and compared. 0 compares none."""
+
     seed: int = Field(0, ge=0)
     """Makes the draw repeatable."""
 
@@ -47,6 +51,7 @@ class Quality:
     then_us: int | None  # the instant that is compared with; None: nothing was trained yet
     findings: list[Finding]
     drifts: list[Drift] = field(default_factory=list)
+    skews: list[Skew] = field(default_factory=list)
 
     @property
     def objections(self) -> tuple[str, ...]:
@@ -62,6 +67,11 @@ class Quality:
     def drift_table(self) -> pa.Table:
         """A row a feature."""
         return pa.Table.from_pylist([{**asdict(one), "moved": one.moved} for one in self.drifts])
+
+    @property
+    def skew_table(self) -> pa.Table:
+        """A row a feature."""
+        return pa.Table.from_pylist([{**asdict(one), "share": one.share} for one in self.skews])
 
 
 def check_quality(

@@ -9,6 +9,7 @@ from shelfwise.domain import from_us
 from shelfwise.features._drift import Drift
 from shelfwise.features._finding import MEANING, Finding
 from shelfwise.features._quality import Quality
+from shelfwise.features._skew import Skew
 
 
 def render_quality(quality: Quality, *, name: str) -> str:
@@ -27,6 +28,7 @@ def render_quality(quality: Quality, *, name: str) -> str:
             _cards(quality.findings),
             _section("What fails", _findings(told)) if told else "",
             _section("Drift", _drifts(quality.drifts)) if quality.drifts else "",
+            _section("Skew", _skews(quality.skews)) if quality.skews else "",
             _section("Every check", "".join(_folded(quality.findings))) if quality.findings else "",
             "</main></html>\n",
         ]
@@ -106,6 +108,29 @@ def _drifts(drifts: Sequence[Drift]) -> str:
     )
     columns = ("feature", "PSI", "KS", "mean", "absent", "told")
     shown = max(_SHOWN, sum(one.moved for one in drifts))
+    rest = rows[shown:]
+    folded = f"<details><summary>{len(rest)} more</summary>{_table(columns, rest)}</details>" if rest else ""
+    return intro + _table(columns, rows[:shown]) + folded
+
+
+def _skews(found: Sequence[Skew]) -> str:
+    """The most skewed first."""
+    rows = [
+        (
+            f"<code>{escape(one.name)}</code>",
+            f"{one.share:.1%}",
+            _number(one.largest),
+            str(one.n_one_sided),
+            escape(one.why_not or ("" if one.ok else "skewed")),
+        )
+        for one in found
+    ]
+    intro = (
+        f"<p>{_counted(found[0].n_rows, 'shown position')} of the newest answers: what the ranker was told, beside "
+        "what the lake tells of the same person, item and instant.</p>"
+    )
+    columns = ("feature", "rows that differ", "largest difference", "nothing on one side", "told")
+    shown = max(_SHOWN, sum(not one.ok for one in found))
     rest = rows[shown:]
     folded = f"<details><summary>{len(rest)} more</summary>{_table(columns, rest)}</details>" if rest else ""
     return intro + _table(columns, rows[:shown]) + folded
