@@ -38,7 +38,7 @@ def skew_of(shop: Shop, engine: features.Engine, fits: features.Fits) -> list[fe
         asked_rows(shop, answers, shelf),
         shelf=shelf,
         fits=fits,
-        origins=("real", "simulated", "test"),  # a request counts whatever was told
+        origins=shop.settings.training.origins,
         features=wanted,
     )
     matrix = logged_rows(answers, len(names))
