@@ -22,6 +22,7 @@ from shelfwise.features import (
     FITTED_COLUMNS,
     Assembler,
     DuckDB,
+    Facts,
     Relations,
     base_columns,
     placement_code,
@@ -112,9 +113,7 @@ def test_a_batch_tells_of_the_served_shop_what_the_request_tells(shop: Shop) -> 
         }
     )
     with DuckDB() as engine:
-        batch = training_features(
-            engine, lake_files(shop), asked, shelf=shelf, live=live, live_us=now_us, fits=fits
-        )
+        batch = training_features(engine, lake_files(shop), asked, facts=Facts(shelf, live, now_us, fits))
     matrix = np.concatenate(request).astype(np.float64)
     differing = [
         name
@@ -175,6 +174,20 @@ def test_answers_were_told_what_history_tells(shop: Shop, tmp_path: Path) -> Non
     assert gauges['shelfwise_feature_skew_share{feature="item__purchase__count__7d"}'] == 0.0
 
 
+def test_of_whom_a_test_or_a_simulation_told_is_not_compared(shop: Shop) -> None:
+    for user in PEOPLE:
+        shop.recommend(user, n=10)
+    seen = {
+        "event": "purchase", "user_id": PEOPLE[1], "item_id": "br-1", "quantity": 1, "price": "2.50", "currency": "EUR",
+        "order_id": "tried", "country": "DE", "origin": "test", "occurred_at": (NOW - timedelta(hours=1)).isoformat(),
+    }  # fmt: skip
+    assert shop.import_events(pl.DataFrame([seen]))["accepted"] == 1
+    shop.recommend(PEOPLE[1], n=10)
+    skew = [row for row in shop.check_features() if row["check"] == "skew"]
+    assert skew
+    assert [row["subject"] for row in skew if not row["ok"]] == []
+
+
 def test_what_an_answer_was_not_told_is_found(shop: Shop) -> None:
     for user in PEOPLE:
         shop.recommend(user, n=10)
@@ -184,5 +197,5 @@ def test_what_an_answer_was_not_told_is_found(shop: Shop) -> None:
     }  # fmt: skip
     assert shop.import_events(pl.DataFrame([late]))["accepted"] == 1
     found = {row["subject"]: row for row in shop.check_features() if row["check"] == "skew" and not row["ok"]}
-    assert found["user__purchase__recency"]["severity"] == "warning"  # of one in fifteen people
+    assert found["user__purchase__recency"]["severity"] == "warning"  # of one in fourteen people
     assert "item__purchase__count__7d" not in found  # of one in sixty items

@@ -7,11 +7,11 @@ import pytest
 
 from shelfwise.app._feature_sql import feature_document
 from shelfwise.features import ASKED, EVENT_LINES, FEATURES, DuckDB
-from shelfwise.features._joined import calendar_of, fitted_table, items_table
+from shelfwise.features._joined import NO_FACTS, calendar_of, fitted_table, items_table
 
 NAMES = [feature.name for feature in FEATURES if feature.sql]
 TABLES = {
-    "items": items_table(None, None), "fitted": fitted_table({}), "calendar": calendar_of(ASKED.empty_table()),
+    "items": items_table(NO_FACTS), "fitted": fitted_table({}), "calendar": calendar_of(ASKED.empty_table()),
 }  # fmt: skip
 ASKED_NUMBERED = ASKED.append(pa.field("row_number_asked", pa.int64()))
 

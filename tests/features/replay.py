@@ -30,6 +30,7 @@ from shelfwise.features import (
     Assembler,
     DuckDB,
     DuckDBSettings,
+    Facts,
     ItemCounters,
     device_code,
     event_lines,
@@ -197,7 +198,7 @@ def computed(
     )
     with DuckDB(DuckDBSettings(memory_mb=500)) as engine:
         live = offers(live_of({}, len(shelf)))
-        return training_features(engine, files, asked, shelf=shelf, live=live, live_us=0, fits=fits)
+        return training_features(engine, files, asked, facts=Facts(shelf, live, 0, fits))
 
 
 def disagreements(batch: dict[str, np.ndarray], request: np.ndarray, rows: Sequence[Row]) -> list[str]:

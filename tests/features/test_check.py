@@ -13,6 +13,7 @@ from shelfwise.features import (
     FEATURES,
     DuckDB,
     DuckDBSettings,
+    Facts,
     check,
     check_columns,
     compute,
@@ -35,7 +36,7 @@ def lake(tmp_path: Path) -> list[str]:
 def test_what_is_computed_keeps_what_is_declared(lake: list[str]) -> None:
     shelf = shelf_of(6, np.random.default_rng(2))
     with DuckDB() as engine:
-        checked = check(engine, lake, as_of_us=NOW, shelf=shelf)
+        checked = check(engine, lake, as_of_us=NOW, facts=Facts(shelf))
     assert [one.name for one in checked] == [feature.name for feature in FEATURES if feature.sql]
     assert [(one.name, one.problem) for one in checked if not one.ok] == []
     assert all(one.rows == 5 * 6 for one in checked)  # 2 users and 3 visitors, 6 items

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shelfwise.domain import DAY_US, HOUR_US, Context, Event, EventLine, InvalidInput
-from shelfwise.features import DuckDB, event_lines, live_as_of, live_of, training_features
+from shelfwise.features import DuckDB, Facts, event_lines, live_as_of, live_of, training_features
 from shelfwise.features._bases import CATALOGUE
 from shelfwise.features._features import BY_NAME
 
@@ -123,17 +123,10 @@ def test_what_the_catalogue_says_now_is_not_known_of_an_instant_before(tmp_path:
         name for name, feature in BY_NAME.items() if feature.expr and facts & set(feature.expr.columns())
     ]
     with DuckDB() as engine:
-        made = training_features(
-            engine,
-            files,
-            rows,
-            shelf=shelf,
-            live=live,
-            live_us=NOW,
-            features=[BY_NAME[name] for name in named],
-        )
-        with pytest.raises(InvalidInput, match="live_us is None"):
-            training_features(engine, files, rows, shelf=shelf, live=live)
+        facts, asked = Facts(shelf, live, NOW), [BY_NAME[name] for name in named]
+        made = training_features(engine, files, rows, facts=facts, features=asked)
+    with pytest.raises(InvalidInput, match="live_us is None"):
+        Facts(shelf, live)
     for name, column in made.items():
         assert np.isnan(column[:N_ITEMS]).all(), name
         assert not np.isnan(column[N_ITEMS:]).all(), name

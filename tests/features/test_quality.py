@@ -16,6 +16,7 @@ from shelfwise.features import (
     FEATURES,
     FINDINGS,
     DuckDB,
+    Facts,
     Quality,
     QualitySettings,
     check_quality,
@@ -37,7 +38,7 @@ def checked(table: pa.Table, folder: Path, **more: object) -> Quality:
     settings = QualitySettings(pairs=400)
     with DuckDB() as engine:
         return check_quality(
-            engine, [str(file)], as_of_us=NOW, trained_us=TRAINED, shelf=steady_shop.shelf(), settings=settings,
+            engine, [str(file)], as_of_us=NOW, trained_us=TRAINED, facts=Facts(steady_shop.shelf()), settings=settings,
             **more,
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from shelfwise.features import (
     VIEWS,
     DuckDB,
     DuckDBSettings,
+    Facts,
     Spark,
     SparkSettings,
     check_quality,
@@ -121,13 +122,8 @@ def test_every_view_and_every_feature_is_the_same_on_both_engines(
 ) -> None:
     events, shelf = history(seed)
     files, rows = lake_of(events, tmp_path), asked(np.random.default_rng(seed), 1_500)
-    told = {
-        "shelf": shelf,
-        "live": offers(live_of({}, len(shelf))),
-        "live_us": 0,
-        "fits": fits_of(N_ITEMS, NOW),
-    }
-    one, two = (training_features(engine, files, rows, **told) for engine in (duckdb, spark))
+    facts = Facts(shelf, offers(live_of({}, len(shelf))), 0, fits_of(N_ITEMS, NOW))
+    one, two = (training_features(engine, files, rows, facts=facts) for engine in (duckdb, spark))
     assert differences(pa.table(one), pa.table(two)) == []
     aligned = [feature.name for feature in BATCH if not same(one[feature.name], two[feature.name])]
     assert aligned == []  # rows are not only the same ones but in the order asked for
@@ -164,7 +160,7 @@ def test_the_quality_checks_count_the_same(spark: Spark, duckdb: DuckDB, tmp_pat
     for view in feed_views(NOW - 60 * DAY_US, NOW):
         assert differences(*(engine.run(view.query) for engine in (duckdb, spark))) == [], view.name
     one, two = (
-        check_quality(engine, files, as_of_us=NOW, trained_us=NOW - 10 * DAY_US, shelf=shelf)
+        check_quality(engine, files, as_of_us=NOW, trained_us=NOW - 10 * DAY_US, facts=Facts(shelf))
         for engine in (duckdb, spark)
     )
     assert [(a.check, a.subject, a.ok) for a in one.findings] == [

@@ -56,10 +56,7 @@ def compute_shop(
             batch,
             lake_files(shop),
             asked,
-            shelf=shelf,
-            live=shop.readers.live.view(),
-            live_us=now_us,
-            fits=champion_fits(shop),
+            facts=facts_of(shop, now_us, champion_fits(shop)),
             origins=shop.settings.training.origins,
         )
     rows = made.drop_columns(asked.column_names).to_pylist()
@@ -72,16 +69,14 @@ def check_shop(shop: Shop, *, engine: EngineName = "duckdb", html: Path | None =
     Kept for the metrics, and as a page if asked.
     """
     shop.drain()
-    fits = champion_fits(shop)
+    now_us, fits = shop.clock(), champion_fits(shop)
     with open_engine(shop, engine) as batch:
         quality = features.check_quality(
             batch,
             lake_files(shop),
-            as_of_us=shop.clock(),
+            as_of_us=now_us,
             trained_us=_champion_us(shop),
-            shelf=shop.readers.shelf_reader.shelf(),
-            live=shop.readers.live.view(),
-            fits=fits,
+            facts=facts_of(shop, now_us, fits),
             origins=shop.settings.training.origins,
             refused=_refused(shop),
             settings=shop.settings.features.quality,
@@ -105,8 +100,7 @@ def objections_of(shop: Shop, files: Sequence[str], *, as_of_us: int) -> tuple[s
             batch,
             files,
             as_of_us=as_of_us,
-            shelf=shop.readers.shelf_reader.shelf(),
-            live=shop.readers.live.view(),
+            facts=facts_of(shop, as_of_us, {}),
             origins=shop.settings.training.origins,
             settings=settings,
         )
@@ -127,6 +121,11 @@ def open_engine(shop: Shop, name: EngineName) -> Iterator[features.Engine]:
 def lake_files(shop: Shop) -> list[str]:
     """Parquet files of all events."""
     return DeltaLake(shop.layout.lake, read_only=True).files("event_lines")
+
+
+def facts_of(shop: Shop, now_us: int, fits: features.Fits) -> features.Facts:
+    """What the catalogue says now, and fits."""
+    return features.Facts(shop.readers.shelf_reader.shelf(), shop.readers.live.view(), now_us, fits)
 
 
 def champion_fits(shop: Shop) -> features.Fits:

@@ -26,9 +26,15 @@ def skew_of(shop: Shop, engine: features.Engine, fits: features.Fits) -> list[fe
     """How far logged features are from computed ones; nothing where no answer of the champion was logged."""
     champion, shelf = shop.readers.releases.alias("champion"), shop.readers.shelf_reader.shelf()
     answers = newest_answers(shop, engine, champion) if champion is not None else []
-    names = needs_of(shop, champion) if champion is not None and answers else ()
-    answers = [one for one in answers if all(len(row) == 4 * len(names) for row in one.features)]
-    answers = [one for one in answers if all(item in shelf.row_of for item in one.items)]
+    if champion is None or not answers:
+        return []
+    names, uncounted = needs_of(shop, champion), uncounted_people(shop, engine)
+    answers = [
+        answer for answer in answers
+        if _person(answer) not in uncounted
+        and all(len(row) == 4 * len(names) for row in answer.features)
+        and all(item in shelf.row_of for item in answer.items)
+    ]  # fmt: skip
     if not answers:
         return []
     wanted = [feature for feature in features.FEATURES if feature.name in names and feature.sql]
@@ -36,8 +42,7 @@ def skew_of(shop: Shop, engine: features.Engine, fits: features.Fits) -> list[fe
         engine,
         DeltaLake(shop.layout.lake, read_only=True).files("event_lines"),
         asked_rows(shop, answers, shelf),
-        shelf=shelf,
-        fits=fits,
+        facts=features.Facts(shelf, fits=fits),
         origins=shop.settings.training.origins,
         features=wanted,
     )
@@ -63,6 +68,15 @@ def newest_answers(shop: Shop, engine: features.Engine, release: str) -> list[An
     finally:
         log.close()
     return [answer for answer in found if answer is not None and answer.features]
+
+
+def uncounted_people(shop: Shop, engine: features.Engine) -> set[str]:
+    """Those of whom a test or a simulation told something: their answers know it, and no counter and no model does."""
+    files = DeltaLake(shop.layout.lake, read_only=True).files("event_lines")
+    engine.read("lake", files)
+    counted = ", ".join(f"'{origin}'" for origin in shop.settings.training.origins)
+    told = f"SELECT DISTINCT person FROM lake WHERE bot OR origin NOT IN ({counted})"  # noqa: S608
+    return set(engine.run(told)["person"].to_pylist())
 
 
 def needs_of(shop: Shop, release: str) -> tuple[str, ...]:

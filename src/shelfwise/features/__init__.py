@@ -45,7 +45,7 @@ from shelfwise.features._history import (
     pack_state,
     unpack_state,
 )
-from shelfwise.features._joined import Fits
+from shelfwise.features._joined import Facts, Fits
 from shelfwise.features._lake import EVENT_LINES, event_lines
 from shelfwise.features._likeness import Relations
 from shelfwise.features._quality import Quality, QualitySettings, check_quality
@@ -78,6 +78,7 @@ __all__ = [
     "EventColumns",
     "Fading",
     "Feature",
+    "Facts",
     "FeatureFit",
     "FeedSettings",
     "Finding",

@@ -127,7 +127,10 @@ def calendar_numbers(query: Query, person: PersonState) -> NDArray[np.float64]:
     return calendar_row(query.context.country or person.country or UNKNOWN, local_day(query))
 
 
-def catalogue_columns(live: LiveItems, shelf: Shelf) -> dict[str, NDArray[np.int64]]:
-    """``CATALOGUE`` by item row, each in place: a value below ``LEAST`` is none."""
-    columns = (live.price_minor, live.list_price_minor, live.cost_minor, live.stock, shelf.first_seen_us)
-    return dict(zip(CATALOGUE, columns, strict=True))
+def catalogue_columns(live: LiveItems | None, shelf: Shelf) -> dict[str, NDArray[np.int64]]:
+    """``CATALOGUE`` by item row, in place: a value below ``LEAST`` is none. Without live columns only the shelf's."""
+    *offered, first = CATALOGUE
+    if live is None:
+        return {first: shelf.first_seen_us}
+    columns = (live.price_minor, live.list_price_minor, live.cost_minor, live.stock)
+    return {**dict(zip(offered, columns, strict=True)), first: shelf.first_seen_us}

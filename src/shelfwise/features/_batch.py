@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shelfwise.domain import InvalidInput, LiveItems, Shelf
+from shelfwise.domain import InvalidInput, LiveItems
 from shelfwise.features._buckets import ENDS, NEVER, shop_name
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
 from shelfwise.features._features import FEATURES, ITEM_ROLLING
-from shelfwise.features._joined import Fits, calendar_of, fitted_table, items_table
+from shelfwise.features._joined import NO_FACTS, Facts, calendar_of, fitted_table, items_table
 from shelfwise.features._lake import EVENT_LINES
 from shelfwise.features._sql import View, listed
 from shelfwise.features._sql_items import ITEM_VIEWS
@@ -54,10 +54,7 @@ def training_features(
     files: Sequence[str],
     rows: pa.Table,
     *,
-    shelf: Shelf | None = None,
-    live: LiveItems | None = None,
-    live_us: int | None = None,
-    fits: Fits | None = None,
+    facts: Facts = NO_FACTS,
     origins: Sequence[str] = ("real",),
     features: Sequence[Feature] = FEATURES,
 ) -> dict[str, NDArray[np.generic]]:
@@ -67,10 +64,7 @@ def training_features(
         engine: Where to compute.
         files: Parquet files of ``event_lines``.
         rows: Columns of ``ASKED``, ``(N,)``.
-        shelf: Tells category and brand of items; without it features of those are empty.
-        live: What the catalogue says of items; without it features of that are empty.
-        live_us: Since when it says so: what it said before is not kept, and rows of earlier instants know none of it.
-        fits: Columns of releases, by the instant each was fitted as of: a row is joined with the newest before it.
+        facts: What no event tells.
         origins: Whose events count.
         features: Which; those no batch engine computes (fits, sources, seeds) are left out.
 
@@ -79,21 +73,17 @@ def training_features(
         nothing.
 
     Raises:
-        InvalidInput: ``rows`` lacks a column, or live columns come without their instant.
+        InvalidInput: ``rows`` lacks a column.
         StoreUnavailable: The engine ran out of memory or disk.
     """
     missing = {"person", "item_row", "as_of_us"} - set(rows.column_names)
     if missing:
         raise InvalidInput(f"rows have columns {rows.column_names}; expected also {sorted(missing)}")
-    if (live is None) != (live_us is None):
-        raise InvalidInput(
-            f"live_us is {live_us}; expected the instant since which live columns hold, with them"
-        )
     read_events(engine, files, origins=origins)
     asked = _numbered(rows)
     engine.read("asked", asked)
-    engine.read("items", items_table(shelf, live, live_us or 0))
-    engine.read("fitted", fitted_table(fits or {}))
+    engine.read("items", items_table(facts))
+    engine.read("fitted", fitted_table(facts.fits))
     engine.read("calendar", calendar_of(asked))
     keep(engine, (*ITEM_VIEWS, *PERSON_VIEWS, FITS_AT))
     made = engine.run(features_view(features).query)

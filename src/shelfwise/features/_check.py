@@ -9,12 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shelfwise.domain import LiveItems, Shelf
 from shelfwise.features._batch import read_events, training_features
 from shelfwise.features._declare import Feature
 from shelfwise.features._engine import Engine
 from shelfwise.features._features import FEATURES
-from shelfwise.features._joined import Fits
+from shelfwise.features._joined import NO_FACTS, Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +37,12 @@ def compute(
     files: Sequence[str],
     rows: pa.Table,
     *,
-    shelf: Shelf | None = None,
-    live: LiveItems | None = None,
-    live_us: int | None = None,
-    fits: Fits | None = None,
+    facts: Facts = NO_FACTS,
     origins: Sequence[str] = ("real",),
     features: Sequence[Feature] = FEATURES,
 ) -> pa.Table:
     """``training_features`` as a table: the rows asked for, then a column a feature, null where there is nothing."""
-    made = training_features(
-        engine,
-        files,
-        rows,
-        shelf=shelf,
-        live=live,
-        live_us=live_us,
-        fits=fits,
-        origins=origins,
-        features=features,
-    )
+    made = training_features(engine, files, rows, facts=facts, origins=origins, features=features)
     for name, column in made.items():
         rows = rows.append_column(name, pa.array(column, from_pandas=True))
     return rows
@@ -67,7 +53,7 @@ def check(
     files: Sequence[str],
     *,
     as_of_us: int,
-    shelf: Shelf | None = None,
+    facts: Facts = NO_FACTS,
     origins: Sequence[str] = ("real",),
     people: int = 200,
     items: int = 50,
@@ -80,7 +66,7 @@ def check(
     rows = engine.run(_SAMPLE.format(as_of_us=int(as_of_us), people=int(people), items=int(items)))
     if rows.num_rows == 0:
         return []
-    return check_columns(training_features(engine, files, rows, shelf=shelf, origins=origins))
+    return check_columns(training_features(engine, files, rows, facts=facts, origins=origins))
 
 
 def check_columns(

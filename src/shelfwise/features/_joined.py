@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, MINUTE_US, LiveItems, Shelf
+from shelfwise.domain import DAY_US, MINUTE_US, InvalidInput, LiveItems, Shelf
 from shelfwise.features._bases import CATALOGUE, FITTED, LEAST, SHELF, catalogue_columns
 from shelfwise.features._calendar import calendar_table, days_of
 from shelfwise.features._shelf_numbers import shelf_numbers
@@ -18,15 +19,37 @@ Fits = Mapping[int, Mapping[str, NDArray[np.float32]]]  # instant of a fit -> it
 _CODED = ("category", "brand")
 
 
-def items_table(shelf: Shelf | None, live: LiveItems | None, live_us: int = 0) -> pa.Table:
-    """``items``: a row an item of the shelf, with codes of its category and brand and what the catalogue says of it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """What no event tells. Features of what is not given are empty.
 
-    Facts that live columns tell are known since ``live_us``; without ``live`` they are null.
+    Raises InvalidInput if live columns come without the instant since which they hold, or it without them.
     """
+
+    shelf: Shelf | None = None  # category, brand, texts and first sight of items
+    live: LiveItems | None = None  # what the catalogue says of their price and stock
+    live_us: int | None = (
+        None  # since when: what it said before is not kept, earlier instants know none of it
+    )
+    fits: Fits = field(default_factory=dict)  # of releases: an instant is joined with the newest before it
+
+    def __post_init__(self) -> None:
+        if (self.live is None) != (self.live_us is None):
+            raise InvalidInput(
+                f"live_us is {self.live_us}; expected the instant since which live columns hold, with them"
+            )
+
+
+NO_FACTS = Facts()
+
+
+def items_table(facts: Facts) -> pa.Table:
+    """``items``: a row an item of the shelf, with codes of its category and brand and what the catalogue says of it."""
+    shelf = facts.shelf
     n_items = len(shelf) if shelf is not None else 0
     columns: dict[str, pa.Array] = {
         "item_row": pa.array(np.arange(n_items, dtype=np.int32)),
-        "known_us": pa.array(np.full(n_items, live_us, np.int64)),
+        "known_us": pa.array(np.full(n_items, facts.live_us or 0, np.int64)),
     }
     for what in _CODED:
         coded = shelf.coded.get(what) if shelf is not None else None
@@ -34,9 +57,9 @@ def items_table(shelf: Shelf | None, live: LiveItems | None, live_us: int = 0) -
     numbers = shelf_numbers(shelf, SHELF) if shelf is not None else np.empty((0, len(SHELF)), np.float32)
     for at, name in enumerate(SHELF):
         columns[name] = _numbers(numbers[:, at])
-    facts = catalogue_columns(live, shelf) if shelf is not None and live is not None else {}
+    told = catalogue_columns(facts.live, shelf) if shelf is not None else {}
     for name in CATALOGUE:
-        columns[name] = _whole(facts.get(name, np.empty(0, np.int64))[:n_items], LEAST[name], n_items)
+        columns[name] = _whole(told.get(name, np.empty(0, np.int64))[:n_items], LEAST[name], n_items)
     return pa.table(columns)
 
 

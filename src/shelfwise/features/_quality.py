@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from shelfwise.domain import DAY_US, LiveItems, Settings, Shelf
+from shelfwise.domain import DAY_US, Settings
 from shelfwise.features._batch import read_events, training_features
 from shelfwise.features._check import Checked, check_columns
 from shelfwise.features._declare import Feature
@@ -19,7 +19,7 @@ from shelfwise.features._engine import Engine
 from shelfwise.features._features import FEATURES
 from shelfwise.features._feed import FeedSettings, check_feed
 from shelfwise.features._finding import Finding, findings_table, objections
-from shelfwise.features._joined import Fits
+from shelfwise.features._joined import NO_FACTS, Facts
 from shelfwise.features._skew import Skew
 
 
@@ -80,9 +80,7 @@ def check_quality(
     *,
     as_of_us: int,
     trained_us: int | None = None,
-    shelf: Shelf | None = None,
-    live: LiveItems | None = None,
-    fits: Fits | None = None,
+    facts: Facts = NO_FACTS,
     origins: Sequence[str] = ("real",),
     features: Sequence[Feature] = FEATURES,
     refused: Mapping[str, int] | None = None,
@@ -96,9 +94,7 @@ def check_quality(
         as_of_us: Now.
         trained_us: Instant of the release in use. Compared with is the last one at or before it at this hour of this
             weekday: the rhythm of the week is no drift.
-        shelf: The catalogue; without it items are not compared with it.
-        live: What it says of items now; without it features of that are empty.
-        fits: Columns of releases, by the instant each was fitted as of.
+        facts: What no event tells; without a shelf items are not compared with it.
         origins: Whose events count.
         features: Which.
         refused: Rows that ingestion refused lately for their instants, by the rule: without a zone, of the future.
@@ -109,7 +105,7 @@ def check_quality(
     """
     settings = settings or QualitySettings()
     then_us = None if trained_us is None else same_hour_before(trained_us, as_of_us)
-    findings = check_feed(engine, files, as_of_us=as_of_us, shelf=shelf, settings=settings.feed)
+    findings = check_feed(engine, files, as_of_us=as_of_us, shelf=facts.shelf, settings=settings.feed)
     findings += check_refused(refused or {})
     if not findings or any(one.check == "schema" and one.stops for one in findings):
         return Quality(as_of_us=as_of_us, then_us=then_us, findings=findings)
@@ -119,18 +115,7 @@ def check_quality(
     rows = pa.concat_tables(drawn)
     if drawn[0].num_rows == 0:
         return Quality(as_of_us=as_of_us, then_us=then_us, findings=findings)
-    live_us = as_of_us if live is not None else None
-    columns = training_features(
-        engine,
-        files,
-        rows,
-        shelf=shelf,
-        live=live,
-        live_us=live_us,
-        fits=fits,
-        origins=origins,
-        features=features,
-    )
+    columns = training_features(engine, files, rows, facts=facts, origins=origins, features=features)
     now = _part(columns, slice(0, drawn[0].num_rows))
     findings += check_declared(check_columns(now, features), features)
     moved: list[Drift] = []

@@ -24,9 +24,7 @@ class Snapshot:
     start: NDArray[np.int64]  # (U + 1,)
     lines: NDArray[np.void]  # (N,) of dtype LINE
     known_us: NDArray[np.int64]  # (N,) since when a line is known to be its person's
-    visitor: NDArray[
-        np.int32
-    ]  # (N,) number of the visitor that it was before; -1 if it always was its person's
+    visitor: NDArray[np.int32]  # (N,) the visitor that it was of before; -1: it always was its person's
     country: Countries
     n_items: int
 
