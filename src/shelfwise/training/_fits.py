@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.candidates import fit_source, load_source
+from shelfwise.candidates import fit_source, load_source, settings_of
 from shelfwise.domain import DAY_US, PURCHASE, Interactions, NotTrained, Shelf
 from shelfwise.features import base_columns, fit_release
 from shelfwise.training._folder import write_fitted, write_items, write_packed, write_relations
@@ -53,6 +53,9 @@ def fit_sources(
     history = snapshot.interactions(before_us=as_of_us)
     fitted: dict[str, Any] = {}
     missing: dict[str, str] = {}
+    # Read here, not in the pool: classes of settings are made at the first reading, which parses their source,
+    # and CPython 3.11 may not parse in two threads at once (python/cpython#106905).
+    asked = {name: settings_of(name, settings.get(name, {})) for name in sources}
     folder.mkdir(parents=True)
     write_items(folder, shelf, snapshot.n_items)
     write_packed(folder, best_sellers(history, as_of_us))
@@ -61,7 +64,7 @@ def fit_sources(
         """The fit, or why there is none."""
         try:
             fit = fit_source(
-                name, history, shelf, as_of_us=as_of_us, settings=settings.get(name), warm=warm.get(name)
+                name, history, shelf, as_of_us=as_of_us, settings=asked[name], warm=warm.get(name)
             )
             fit.save(folder / "candidates" / name)
         except NotTrained as trouble:
