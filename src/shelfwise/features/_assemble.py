@@ -36,7 +36,7 @@ from shelfwise.features._bases import (
 )
 from shelfwise.features._buckets import ENDS
 from shelfwise.features._calendar import UNKNOWN, calendar_row
-from shelfwise.features._declare import PairCount, UserCount
+from shelfwise.features._counted import PairCount, UserCount
 from shelfwise.features._expr import Col, Expr, compiled
 from shelfwise.features._features import (
     BY_NAME,

@@ -7,9 +7,7 @@ Retail II before the two that are held back.
 from __future__ import annotations
 
 from shelfwise.domain import DAY_US, HOUR_US
-from shelfwise.features._declare import (
-    Declaration,
-    Derived,
+from shelfwise.features._counted import (
     ItemCount,
     ItemFade,
     Rate,
@@ -19,6 +17,7 @@ from shelfwise.features._declare import (
     acceleration,
     velocity,
 )
+from shelfwise.features._declare import Declaration, Derived
 from shelfwise.features._expr import Col, Ln
 
 VIEWS = {w: ItemCount("view_item", "count", w * DAY_US) for w in (1, 7, 30, 90, 365)}

@@ -5,16 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from shelfwise.domain import DAY_US
-from shelfwise.features._declare import (
-    Declaration,
-    Derived,
-    Gap,
-    PairCount,
-    PairDecay,
-    Recency,
-    UserCount,
-    log_ratio,
-)
+from shelfwise.features._counted import Gap, PairCount, PairDecay, Recency, UserCount
+from shelfwise.features._declare import Declaration, Derived, log_ratio
 from shelfwise.features._expr import Col, Ln
 from shelfwise.features._features_items import LAST_PRICE, MEAN_LOG_QUANTITY
 
