@@ -13,9 +13,13 @@ from shelfwise.features import (
     feature_document,
     feature_names,
     features_for,
+    gaps,
     render_catalogue,
     render_catalogue_html,
 )
+from shelfwise.features._gaps import FIELD
+from shelfwise.features._sql_people import VIEWS
+from shelfwise.features._stated import PRIVACY
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "features.md"
 
@@ -33,14 +37,39 @@ def test_names_are_unique_and_say_whose_what_and_how() -> None:
     assert all(len(name.split("__")) >= 2 and name == name.lower() for name in names)
 
 
-def test_every_feature_is_fully_declared() -> None:
-    for feature in features_for(["collaborative__score"]):
-        assert feature.meaning
-        assert feature.unit
-        assert feature.window
-        assert feature.dtype == "float64" or feature.null is None, (
-            f"{feature.name}: whole numbers are never absent"
+def test_every_feature_states_all_that_a_reader_asks() -> None:
+    views = {view.name for view in VIEWS} | {"asked", "items", "fitted", "calendar", "relations", "sources"}
+    for row in catalogue_rows(features_for(["collaborative__score"])):
+        told = {name: row[name] for name in row if name != "null"}
+        assert all(isinstance(value, str) and value for value in told.values()), row
+        assert row["dtype"] == "float64" or row["null"] is None, (
+            f"{row['name']}: whole numbers are never absent"
         )
+        assert set(row["owner"].split(", ")) <= views, row
+        assert row["privacy"] in PRIVACY
+
+
+def test_a_feature_is_as_secret_as_the_most_secret_of_what_it_is_made_of() -> None:
+    secrecy = {row["name"]: row["privacy"] for row in catalogue_rows()}
+    assert secrecy["item__image__present"] == "catalogue"
+    assert secrecy["item__purchase__count__7d"] == "crowd"
+    assert secrecy["item__season__now"] == "question"  # of what all bought, on the day of the question
+    assert (
+        secrecy["user_item__price__now_difference"] == "behaviour"
+    )  # of the catalogue and a person's purchases
+    assert secrecy["user_item__age__above_least"] == "personal"
+    of_people = {row["name"] for row in catalogue_rows() if row["entity"] in ("user", "session", "user_item")}
+    assert {secrecy[name] for name in of_people} <= {"behaviour", "personal"}
+
+
+def test_what_is_not_told_is_marked_with_the_reason_and_is_no_feature() -> None:
+    names = {one.name for one in FEATURES}
+    for gap in FIELD:
+        assert gap.state in ("never", "not_yet", "todo")
+        assert gap.reason
+        assert gap.feature not in names
+    page = render_catalogue()
+    assert all(gap.feature in page for gap in (*FIELD, *gaps(FEATURES)))
 
 
 def test_a_signal_brings_its_number_its_relative_and_its_rank() -> None:

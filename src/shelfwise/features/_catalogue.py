@@ -9,7 +9,9 @@ from typing import Any
 from shelfwise.domain import UnknownName
 from shelfwise.features._declare import Feature
 from shelfwise.features._features import BY_NAME, FAMILY_OF, FEATURES
+from shelfwise.features._gaps import FIELD, gaps
 from shelfwise.features._sql_people import VIEWS
+from shelfwise.features._stated import PRIVACY, owner, privacy
 
 _ENTITIES = {
     "item": "Items",
@@ -27,12 +29,14 @@ _FRESHNESS = {
 
 
 def catalogue_rows(features: Sequence[Feature] = FEATURES) -> list[dict[str, Any]]:
-    """One plain row a feature: name, family, entity, meaning, unit, dtype, range, null, window, freshness."""
+    """One plain row a feature: name, family, entity, meaning, unit, dtype, range, null, window, freshness, owner,
+    privacy.
+    """
     return [
         {
             "name": one.name, "family": FAMILY_OF.get(one.name, "signals"), "entity": one.entity,
             "meaning": one.meaning, "unit": one.unit, "dtype": one.dtype, "range": _range(one), "null": one.null,
-            "window": one.window, "freshness": one.freshness,
+            "window": one.window, "freshness": one.freshness, "owner": owner(one), "privacy": privacy(one),
         }
         for one in features
     ]  # fmt: skip
@@ -48,12 +52,14 @@ def feature_document(name: str) -> dict[str, Any]:
 
 def render_catalogue(features: Sequence[Feature] = FEATURES) -> str:
     """The page as Markdown: features by entity, then the views they are computed from."""
-    parts = [_HEAD.format(count=len(features))]
+    classes = "\n".join(f"| {kind} | {meaning} |" for kind, meaning in PRIVACY.items())
+    parts = [_HEAD.format(count=len(features), classes=classes)]
     for entity, title in _ENTITIES.items():
         own = [feature for feature in features if feature.entity == entity]
         if own:
             parts.append(f"## {title}\n")
             parts += [_entry(feature) for feature in own]
+    parts.append(_gaps(features))
     parts.append("## Views\n\nRun in this order; each reads those before it.\n")
     parts += [
         f"### {view.name}\n\nReads {', '.join(view.needs)}.\n\n```sql\n{view.query}\n```\n" for view in VIEWS
@@ -80,6 +86,10 @@ source: its own number, that number by the highest of the query (`__relative`), 
 Batch engine, stream and request give the same numbers: whole numbers exactly, others to 1e-6 of their size. Windows of
 a day count whole hours, longer ones whole UTC days: `[floor(t - w), t)`. What is told of a person is told of the newest
 2,000 lines of their events before the question. Bots, and events of another origin than asked for, are left out.
+
+| privacy | what it is |
+|---|---|
+{classes}
 """
 
 
@@ -91,6 +101,8 @@ def _entry(feature: Feature) -> str:
         "nothing when": feature.null or "never",
         "window": feature.window,
         "as of": _FRESHNESS[feature.freshness],
+        "made in": owner(feature),
+        "privacy": privacy(feature),
     }
     lines = [f"### {feature.name}\n", f"{feature.meaning[0].upper()}{feature.meaning[1:]}.\n"]
     lines += [
@@ -101,6 +113,14 @@ def _entry(feature: Feature) -> str:
     if feature.sql:
         lines.append(f"```sql\n{feature.sql}\n```\n")
     return "\n".join(lines)
+
+
+def _gaps(features: Sequence[Feature]) -> str:
+    """What is not told, and why."""
+    missing = [f"`{one.feature}` by a batch engine | {one.state} | {one.reason}" for one in gaps(features)]
+    wanted = [f"{one.feature} | {one.state} | {one.reason}" for one in FIELD]
+    rows = "".join(f"| {row} |\n" for row in (*wanted, *missing))
+    return f"## What is not told\n\n| what | state | why |\n|---|---|---|\n{rows}"
 
 
 def _range(feature: Feature) -> str:

@@ -1,4 +1,7 @@
-"""What no batch engine computes, and why: its nature, theirs to build, or ours to do."""
+"""What is not told, and why: by no batch engine, or by no feature though the field tells it.
+
+``never``: by its nature. ``not_yet``: it needs what no door brings or no store keeps. ``todo``: all it needs is there.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ State = Literal["never", "not_yet", "todo"]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A feature that batch engines leave out."""
+    """Something that is not told."""
 
-    feature: str
+    feature: str  # a name; words where there is no such feature
     state: State
     reason: str
 
@@ -35,3 +38,42 @@ def _why(feature: Feature) -> tuple[State, str]:
         "todo",
         "rows of a training set do not tell what the shopper looked at",
     )
+
+
+FIELD: tuple[Gap, ...] = (
+    Gap(
+        "gender, income, household",
+        "never",
+        "secrets that no door asks for; taste is read from what people do",
+    ),
+    Gap("exact place of a shopper", "never", "country and region are as near as a shop needs to know"),
+    Gap("price, stock and cost as of the past", "not_yet", "the catalogue keeps only what is so now"),
+    Gap("region of a shopper", "not_yet", "events carry it; the state of a person keeps the country alone"),
+    Gap(
+        "first acquisition channel",
+        "not_yet",
+        "the referrer is known of a question, and not kept with a person",
+    ),
+    Gap(
+        "popularity by country",
+        "not_yet",
+        "counters are kept an item; by country they would be fifty times as many",
+    ),
+    Gap(
+        "words of a search against a title",
+        "not_yet",
+        "a person's lines keep items, not the words searched for",
+    ),
+    Gap("dwell on one item", "todo", "the time to the next line of the session is among the person's lines"),
+    Gap(
+        "distinct categories and brands of a person",
+        "todo",
+        "codes of the shelf and lines of the person are there",
+    ),
+    Gap(
+        "price path of the running session",
+        "todo",
+        "the lines of the session carry no price of what is viewed",
+    ),
+)
+"""What the field tells and no feature here does."""
