@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shelfwise.app._history import require_history
-from shelfwise.app._training import run_training
+from shelfwise.app._training import workshop_of
 from shelfwise.domain import SOURCES
 from shelfwise.stores.adapters.delta_lake import DeltaLake
+from shelfwise.training import train
 
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
@@ -24,7 +25,7 @@ def evaluate(shop: Shop, *, days: int, html: Path | None) -> dict[str, Any]:
     lake, shelf, now_us = DeltaLake(shop.layout.lake), shop.readers.shelf_reader.shelf(), shop.clock()
     training = shop.settings.training.model_copy(update={"window_days": days})
     require_history(lake.files("event_lines"), training, n_items=len(shelf), now_us=now_us)
-    report = run_training(
+    workshop = workshop_of(
         shop.layout,
         shop.settings.model_copy(update={"training": training}),
         lake=lake,
@@ -34,6 +35,7 @@ def evaluate(shop: Shop, *, days: int, html: Path | None) -> dict[str, Any]:
         judge_only=True,
         strategies=SOURCES,
     )
+    report = train(workshop)
     body = {"held_back": report.held_back, "judged": report.judged, "missing": dict(report.missing)}
     if html is not None:
         html.write_text(page(shop.settings.shop.name, body))

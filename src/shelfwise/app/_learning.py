@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from shelfwise import training
 from shelfwise.app._features import objections_of
 from shelfwise.app._history import require_history
-from shelfwise.app._training import run_training
+from shelfwise.app._training import workshop_of
 from shelfwise.stores.adapters.delta_lake import DeltaLake
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def train(shop: Shop, *, only: str | None, told: Told | None) -> dict[str, Any]:
     lake, shelf, now_us = DeltaLake(shop.layout.lake), shop.readers.shelf_reader.shelf(), shop.clock()
     files = lake.files("event_lines")
     require_history(files, shop.settings.training, n_items=len(shelf), now_us=now_us)
-    report = run_training(
+    workshop = workshop_of(
         shop.layout,
         shop.settings,
         lake=lake,
@@ -30,8 +31,8 @@ def train(shop: Shop, *, only: str | None, told: Told | None) -> dict[str, Any]:
         now_us=now_us,
         only=only,
         objections=() if only else objections_of(shop, files, as_of_us=now_us),
-        told=told,
     )
+    report = training.train(workshop, told=told)
     if report.release is not None:
         shop.submit("announce", {"name": "release"})
     return {

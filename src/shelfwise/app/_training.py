@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from shelfwise.features import DuckDBSettings, feature_names, live_as_of
 from shelfwise.reranking import ArrangeSettings, RuleBook
 from shelfwise.serving import Pipeline, Release
 from shelfwise.stores import Lake, ReleaseRegistry
-from shelfwise.training import PartSettings, Report, Workshop, parts_named, train
+from shelfwise.training import PartSettings, Workshop, parts_named
 
 NO_HURRY = Deadline(lambda: 0.0, at_s=60.0, budget_s=60.0)
 
@@ -36,7 +36,7 @@ class PipelineServer:
         return self.pipeline.recommend(query, person, NO_HURRY).slate.item
 
 
-def run_training(
+def workshop_of(
     layout: Layout,
     settings: ShopSettings,
     *,
@@ -49,13 +49,11 @@ def run_training(
     sources: Sequence[str] = SOURCES,
     strategies: Sequence[str] = (),
     objections: Sequence[str] = (),
-    told: Callable[[str, float], None] | None = None,
-) -> Report:
-    """Train a shop's release as of now. ``only`` one source or ranker is fitted and judged, and nothing published.
+) -> Workshop:
+    """All that a training of a shop as of now needs.
 
-    Nothing is published with ``objections`` to the data either; they stand in the verdict.
-
-    Raises NotTrained, UnknownName.
+    ``only`` one source or ranker is fitted and judged, and nothing published. Nothing is published with ``objections``
+    to the data either; they stand in the verdict. Raises UnknownName.
     """
     fitted, rankers = parts_named(only)
     book = RuleBook.compile(settings=ArrangeSettings(**settings.reranking))
@@ -70,7 +68,7 @@ def run_training(
             first_seen_us=shelf.first_seen_us, origins=settings.training.origins, settings=engine,
         )  # fmt: skip
 
-    workshop = Workshop(
+    return Workshop(
         files=lake.files("event_lines"),
         shelf=shelf,
         now_us=now_us,
@@ -88,4 +86,3 @@ def run_training(
         objections=tuple(objections),
         parts=PartSettings(candidates=settings.candidates, rankers=settings.rankers),
     )
-    return train(workshop, told=told)

@@ -17,14 +17,14 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from shelfwise.app._layout import Layout
-from shelfwise.app._training import run_training
+from shelfwise.app._training import workshop_of
 from shelfwise.app.settings import ShopSettings
 from shelfwise.domain import DAY_US, SOURCES, Context, Event, EventLine, Item
 from shelfwise.features import event_lines
 from shelfwise.stores import StoredItem
 from shelfwise.stores.adapters.folder_releases import FolderReleases
 from shelfwise.stores.adapters.shelf_reader import CatalogueShelf
-from shelfwise.training import TrainingSettings
+from shelfwise.training import TrainingSettings, train
 
 N_ITEMS, N_PEOPLE, N_DAYS = 60, 80, 80
 NOW_US = 1_300_000_000_000_000
@@ -42,7 +42,7 @@ def main(sources: Sequence[str] = SOURCES) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.parquet"
         pq.write_table(event_lines(_events(rng), shelf.row_of.__getitem__), path)
-        run_training(
+        workshop = workshop_of(
             Layout(Path(folder)),
             settings,
             lake=cast(Any, SimpleNamespace(files=lambda _: [str(path)])),
@@ -53,6 +53,7 @@ def main(sources: Sequence[str] = SOURCES) -> None:
             sources=sources,
             strategies=sources,
         )
+        train(workshop)
 
 
 def _item(row: int) -> StoredItem:
