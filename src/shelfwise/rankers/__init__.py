@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from shelfwise.domain import Registry
+from shelfwise.rankers._importance import importance
 from shelfwise.rankers._protocol import Ranker
 
-__all__ = ["FITTERS", "RANKERS", "Ranker", "fit_ranker", "load_ranker"]
+__all__ = ["FITTERS", "RANKERS", "Ranker", "fit_ranker", "importance", "load_ranker"]
 
 
 def _load_gradient_boosting(folder: Path) -> Ranker:
