@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shelfwise.domain import InvalidField, UnknownName
@@ -15,7 +16,8 @@ from shelfwise.features import (
     features_for,
     gaps,
     render_catalogue,
-    render_catalogue_html,
+    render_catalogue_page,
+    spread,
 )
 from shelfwise.features._gaps import FIELD
 from shelfwise.features._sql_people import VIEWS
@@ -104,7 +106,39 @@ def test_one_feature_is_shown_with_its_sql() -> None:
         feature_document("user_item__purchase__gaps")
 
 
-def test_the_table_has_a_row_a_feature_and_escapes_what_it_shows() -> None:
-    table = render_catalogue_html()
-    assert table.count("<tr id=") == len(FEATURES) == len(catalogue_rows())
-    assert "None" not in table
+def a_page(**more: object) -> str:
+    columns = {"item__age": np.array([1.0, 2.0, np.nan, 40.0]), "item__view_item__count__1d": np.zeros(4)}
+    spreads = {name: spread(column) for name, column in columns.items()}
+    given = {
+        "name": "Tea <&> Co",
+        "sample": "Of four.",
+        "spreads": spreads,
+        "shares": {"item__age": 0.25},
+        **more,
+    }
+    return render_catalogue_page(FEATURES, **given)
+
+
+def test_the_page_tells_every_feature_once_and_escapes_what_it_shows() -> None:
+    page = a_page()
+    assert page.count("<li id=") == len(FEATURES)
+    assert all(f"id='{one.name}'" in page for one in FEATURES)
+    assert "Tea &lt;&amp;&gt; Co" in page
+    assert "None" not in page
+    assert "nan" not in page
+
+
+def test_the_page_tells_spread_example_absence_and_worth_of_what_was_looked_at() -> None:
+    page = a_page(unfitted={"item__title__words"})
+    entry = page.partition("id='item__age'")[2].partition("</li>")[0]
+    assert "for example <b>1</b> days; median 2, absent in 25%" in entry
+    assert entry.count("<rect") == 3  # a bar for each of the values
+    assert "25% of the gain" in entry
+    assert "0 in all 4 rows" in page.partition("id='item__view_item__count__1d'")[2].partition("</li>")[0]
+    assert "Not fitted" in page.partition("id='item__title__words'")[2].partition("</li>")[0]
+
+
+def test_a_page_without_a_sample_is_the_declarations() -> None:
+    page = a_page(spreads={}, shares={})
+    assert page.count("Not looked at") == len(FEATURES)
+    assert "ranker in use" not in page

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from shelfwise.domain import BadRelease, InvalidInput
-from shelfwise.rankers import fit_ranker, load_ranker
+from shelfwise.domain import BadRelease, InvalidInput, UnknownName
+from shelfwise.rankers import fit_ranker, importance, load_ranker
 
 NEEDS = tuple(f"f{i}" for i in range(8))
 
@@ -153,3 +153,30 @@ def test_the_kernel_stays_inside_its_arrays() -> None:
     env.pop("NUMBA_CACHE_DIR")
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_importance_is_the_share_of_all_gain_and_falls_on_what_was_planted(tmp_path: Path) -> None:
+    x, label, query = planted(np.random.default_rng(0))
+    fitted = fit_ranker(
+        "gradient_boosting",
+        x,
+        label,
+        query,
+        needs=NEEDS,
+        settings={"min_child_weight": 1, "feature_share": 1.0},
+    )
+    fitted.save(tmp_path)
+    share = importance("gradient_boosting", tmp_path)
+    assert tuple(share) == NEEDS
+    assert sum(share.values()) == pytest.approx(1.0)
+    gain = fitted.booster.get_score(importance_type="total_gain")
+    told = {f"f{at}": share[name] for at, name in enumerate(NEEDS) if share[name]}
+    assert told == pytest.approx({name: value / sum(gain.values()) for name, value in gain.items()}, rel=1e-5)
+    assert share[NEEDS[0]] + share[NEEDS[1]] > 0.9  # the label is made of these two
+
+
+def test_a_ranker_that_is_not_there_has_no_importance(tmp_path: Path) -> None:
+    with pytest.raises(BadRelease, match="cannot be read"):
+        importance("gradient_boosting", tmp_path)
+    with pytest.raises(UnknownName, match="ranker"):
+        importance("oracle", tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shelfwise.domain import BadRelease, UnknownName
-from shelfwise.rankers import fit_ranker, load_ranker
+from shelfwise.rankers import fit_ranker, importance, load_ranker
 
 NEEDS = ("collaborative__score", "trending__score", "similar__score")
 
@@ -59,3 +59,10 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
 def test_a_wrong_name_is_answered_with_the_right_one(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean 'vote'"):
         load_ranker("votes", tmp_path)
+
+
+def test_importance_is_the_share_of_the_weights(tmp_path: Path) -> None:
+    (tmp_path / "ranker.json").write_text('{"needs": ["a", "b"], "weight": [3.0, 1.0]}')
+    assert importance("vote", tmp_path) == {"a": 0.75, "b": 0.25}
+    (tmp_path / "ranker.json").write_text('{"needs": ["a"], "weight": [0.0]}')
+    assert importance("vote", tmp_path) == {"a": 0.0}

@@ -27,11 +27,6 @@ _PLACEMENT = "home"  # where a question is asked that does not say
 _GATE_PAIRS = 300  # people whose features are looked at before a release: ranges need fewer than drift does
 
 
-def catalogue_rows() -> list[dict[str, Any]]:
-    """All features, one row each."""
-    return features.catalogue_rows()
-
-
 def compute_shop(
     shop: Shop, *, user_id: str, items: Sequence[str], engine: EngineName
 ) -> list[dict[str, Any]]:

@@ -6,12 +6,8 @@ from shelfwise.features._bases import LIKENESS as LIKENESS_COLUMNS
 from shelfwise.features._bases import placement_code, referrer_code
 from shelfwise.features._batch import ASKED, items_as_of, live_as_of, live_of, read_events, training_features
 from shelfwise.features._buckets import Fading, Rolling
-from shelfwise.features._catalogue import (
-    catalogue_rows,
-    feature_document,
-    render_catalogue,
-    render_catalogue_html,
-)
+from shelfwise.features._catalogue import catalogue_rows, feature_document, render_catalogue
+from shelfwise.features._catalogue_page import render_catalogue_page
 from shelfwise.features._check import Checked, check, check_columns, compute
 from shelfwise.features._counters import PREFIX as COUNTERS_PREFIX
 from shelfwise.features._counters import ItemCounters
@@ -48,10 +44,11 @@ from shelfwise.features._history import (
 from shelfwise.features._joined import Facts, Fits
 from shelfwise.features._lake import EVENT_LINES, event_lines
 from shelfwise.features._likeness import Relations
-from shelfwise.features._quality import Quality, QualitySettings, check_quality
+from shelfwise.features._quality import Quality, QualitySettings, check_quality, draw_pairs
 from shelfwise.features._quality_page import render_quality
 from shelfwise.features._skew import Skew, check_skews, skews
 from shelfwise.features._spark import Spark, SparkSettings
+from shelfwise.features._spread import Spread, spread
 from shelfwise.features._sql import View
 from shelfwise.features._sql_people import VIEWS, features_view
 
@@ -92,6 +89,7 @@ __all__ = [
     "Skew",
     "Spark",
     "SparkSettings",
+    "Spread",
     "View",
     "base_columns",
     "catalogue_rows",
@@ -102,6 +100,7 @@ __all__ = [
     "columns_of",
     "compute",
     "device_code",
+    "draw_pairs",
     "event_hash",
     "event_lines",
     "feature_document",
@@ -130,9 +129,10 @@ __all__ = [
     "read_events",
     "referrer_code",
     "render_catalogue",
-    "render_catalogue_html",
+    "render_catalogue_page",
     "render_quality",
     "skews",
+    "spread",
     "training_features",
     "unpack_state",
 ]

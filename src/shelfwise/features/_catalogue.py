@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from shelfwise.domain import UnknownName
@@ -65,17 +64,6 @@ def render_catalogue(features: Sequence[Feature] = FEATURES) -> str:
         f"### {view.name}\n\nReads {', '.join(view.needs)}.\n\n```sql\n{view.query}\n```\n" for view in VIEWS
     ]
     return "\n".join(parts)
-
-
-def render_catalogue_html(features: Sequence[Feature] = FEATURES) -> str:
-    """The features as one HTML table, for a page that brings its own head and style."""
-    columns = ("name", "meaning", "unit", "dtype", "range", "null", "window", "freshness")
-    head = "".join(f"<th scope=col>{column}</th>" for column in columns)
-    rows = []
-    for row, feature in zip(catalogue_rows(features), features, strict=True):
-        cells = "".join(f"<td>{escape(str(row[column] or ''))}</td>" for column in columns[1:])
-        rows.append(f"<tr id={feature.name}><th scope=row><code>{feature.name}</code></th>{cells}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 _HEAD = """# Features

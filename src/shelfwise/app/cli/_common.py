@@ -109,6 +109,19 @@ def open_shop(context: typer.Context) -> Iterator[Shop]:
         shop.close()
 
 
+@contextmanager
+def shop_if_any(context: typer.Context) -> Iterator[Shop | None]:
+    """The shop of this command; None where no folder was named and this one holds none. Raises NotFound."""
+    from shelfwise.app._layout import Layout
+
+    folder = state_of(context).folder
+    if folder == Path() and not Layout(folder).exists():
+        yield None
+        return
+    with open_shop(context) as shop:
+        yield shop
+
+
 def progress_console(context: typer.Context) -> Console:
     """Speaks on stderr, and only to a person who did not ask for quiet."""
     return Console(stderr=True, quiet=state_of(context).quiet)

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from shelfwise.app.cli._common import JsonFlag, open_shop, progress_console, show, show_json, tell
+from shelfwise.app.cli._common import (
+    JsonFlag,
+    open_shop,
+    progress_console,
+    shop_if_any,
+    show,
+    show_json,
+    tell,
+)
 
 features = typer.Typer(help="The feature catalogue.", no_args_is_help=True)
 releases = typer.Typer(help="The model registry.", no_args_is_help=True)
@@ -130,12 +138,21 @@ def explain(
 
 
 @features.command("list")
-def features_list(as_json: JsonFlag = False) -> None:
-    """All features with family, meaning, unit and freshness."""
-    from shelfwise.app._features import catalogue_rows
+def features_list(
+    context: typer.Context,
+    html: Annotated[Path | None, typer.Option(help="Write a page with how each is spread.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """All features with meaning and unit; of a trained shop with a live example and the share of the gain.
 
-    rows = catalogue_rows()
-    told = ("name", "family", "meaning", "unit", "freshness")
+    Examples are of people active of late, as the request tells them. The share is that of all splits on a feature in
+    the trees in use. Outside of a shop, or before a training, only declarations are told.
+    """
+    from shelfwise.app._living import catalogue
+
+    with shop_if_any(context) as shop, progress_console(context).status("asking"):
+        rows = catalogue(shop, html=html)
+    told = ("name", "family", "example", "unit", "importance", "window", "meaning")
     show(rows if as_json else [{name: row[name] for name in told} for row in rows], as_json=as_json)
 
 
