@@ -8,7 +8,8 @@ all of them), and asked through the pipeline that serves. Judged on what people 
 binary NDCG@10, ideal min(10, relevant), for ``all`` (bought items may be shown again) and ``new`` (never bought).
 A fit draws rows and columns by chance, so each set is fitted with several seeds and a person's mark is their mean; the
 interval is a paired bootstrap over people. ``--back 1`` judges one window earlier: that is where defaults are chosen.
-``--simulated`` learns from simulated shoppers, in a shop made for them whose items, ages and brands are made up.
+``--simulated`` learns from simulated shoppers, in a shop that is made for them where there is none: items, categories,
+brands, prices and traffic are made up.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,8 @@ class Marked:
 
 def main() -> None:
     options = _options()
+    if options.simulated and not (options.shop / "data").exists():
+        print(json.dumps(made_of_shoppers(options.shop)), flush=True)
     drawn = draw(options.shop, windows=options.windows, back=options.back, simulated=options.simulated)
     marks = {}
     for name, chosen in sets(options.sets, drawn.names).items():
@@ -115,6 +119,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--simulated", action="store_true", help="learn from simulated shoppers")
     parser.add_argument("--report", type=Path, help="write a page")
     return parser.parse_args()
+
+
+def made_of_shoppers(folder: Path) -> dict[str, Any]:
+    """A shop of made-up items whose history is simulated: half a year of visits, impressions, carts and purchases."""
+    Shop.create(folder, name="Simulated shop", clock_start=datetime(2025, 6, 2, 0, 30, tzinfo=UTC)).close()
+    with Shop.open(folder, overrides={"training": {"origins": ["simulated"]}}) as shop:
+        told = shop.simulate("steady", seed=5, items=1_500, shoppers=2_500, days=150)
+        shop.drain()
+    return told
 
 
 def draw(folder: Path, *, windows: int, back: int, simulated: bool) -> Drawn:

@@ -93,20 +93,31 @@ def catalogue(shop: Shop | None, *, html: Path | None = None) -> list[dict[str, 
     """
     told = living(shop, fit=html is not None) if shop is not None and _is_trained(shop) else None
     spreads = {} if told is None else _spreads(told)
-    listed = features.features_for(told.signals if told is not None else ())
-    shares = told.share if told is not None else {}
     if html is not None:
-        name, sample = ("no shop", "") if shop is None else (shop.settings.shop.name, _sample_of(shop, told))
-        html.write_text(
-            features.render_catalogue_page(
-                listed, name=name, sample=sample, spreads=spreads, shares=shares,
-                unfitted=told.unfitted if told is not None else (),
-            )
-        )  # fmt: skip
+        write_catalogue(shop, told, html)
+    shares = told.share if told is not None else {}
     return [
         {**row, **_now(spreads.get(row["name"])), "importance": shares.get(row["name"])}
-        for row in features.catalogue_rows(listed)
+        for row in features.catalogue_rows(_listed(told))
     ]
+
+
+def write_catalogue(shop: Shop | None, told: Living | None, to: Path) -> None:
+    """The page of all features: of a shop that was looked at with how each is spread, else their declarations."""
+    name = "no shop" if shop is None else shop.settings.shop.name
+    sample = _NOT_YET if shop is None or told is None else _sample_of(shop, told)
+    to.write_text(
+        features.render_catalogue_page(
+            _listed(told), name=name, sample=sample,
+            spreads={} if told is None else _spreads(told),
+            shares={} if told is None else told.share,
+            unfitted=() if told is None else told.unfitted,
+        )
+    )  # fmt: skip
+
+
+def _listed(told: Living | None) -> tuple[features.Feature, ...]:
+    return features.features_for(told.signals if told is not None else ())
 
 
 def _is_trained(shop: Shop) -> bool:
@@ -124,9 +135,10 @@ def _now(spread: features.Spread | None) -> dict[str, Any]:
     return {"example": spread.example, "absent": spread.nulls / spread.rows if spread.rows else None}
 
 
-def _sample_of(shop: Shop, told: Living | None) -> str:
-    if told is None:
-        return "There is no release yet: values are told once the shop is trained."
+_NOT_YET = "There is no release yet: values are told once the shop is trained."
+
+
+def _sample_of(shop: Shop, told: Living) -> str:
     return (
         f"Values are of {told.people} people active of late, each with up to {PER_PERSON} items, as the request tells "
         f"them at {from_us(shop.clock()):%Y-%m-%d %H:%M} UTC; the gain is that of all trees of release {told.release}."
