@@ -3,9 +3,17 @@
     python -m benchmarks.simulation speed --lines 5000000
     python -m benchmarks.simulation scale --lines 50000000 --shoppers 1000000 --items 100000
     python -m benchmarks.simulation truth --pairs 200 --draws 100000
+    python -m benchmarks.simulation share --shop SHOP --days 3
 
 ``speed`` and ``scale`` write open-loop traffic to Parquet, on one core. ``truth`` compares what shoppers do with what
 is stated of them, and policy values by common luck with exact ones.
+
+``share`` runs the closed loop in this process on a copy of a trained shop, twice: a short run that compiles and fills
+caches, then the one that is counted, from its first visit until the shop holds all it was sent. CPU of the simulator:
+visits and reactions, the mess, building each event and encoding it as JSON, sums for the report.
+CPU of the engine: answering and logging answers, parsing and checking events as the HTTP door does, keeping and
+folding them. What a browser would do counts for the simulator, what a server would do for the engine; opening the
+shop and loading its release, which only the engine needs, are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +22,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.stats import binom, norm
 
+from shelfwise import Shop
 from shelfwise.domain import DAY_US
 from shelfwise.simulation import Context, ItemTruth, Occasion, Slate, Truth, World, WorldSettings
 
@@ -56,7 +66,27 @@ def truth(options: argparse.Namespace) -> Row:
     }
 
 
-QUESTIONS: dict[str, Callable[[argparse.Namespace], Row]] = {"speed": speed, "scale": scale, "truth": truth}
+def share(options: argparse.Namespace) -> Row:
+    """The simulator's share of the CPU of a closed loop."""
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(options.shop, Path(scratch) / "shop")
+        with Shop.open(Path(scratch) / "shop") as shop:
+            shop.simulate("steady", closed_loop=True, days=0.2, seed=options.seed)
+            told = shop.simulate("steady", closed_loop=True, days=options.days, seed=options.seed)
+    own_s, engine_s, answers = told["simulator_cpu_s"], told["engine_cpu_s"], told["answers"]
+    return {
+        **{name: told[name] for name in ("visits", "answers", "lines", "accepted", "simulator_share")},
+        "simulator_ms_per_answer": round(1_000 * own_s / answers, 3),
+        "engine_ms_per_answer": round(1_000 * engine_s / answers, 3),
+    }
+
+
+QUESTIONS: dict[str, Callable[[argparse.Namespace], Row]] = {
+    "speed": speed,
+    "scale": scale,
+    "truth": truth,
+    "share": share,
+}
 
 
 def _options() -> argparse.Namespace:
@@ -69,6 +99,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--pairs", type=int, default=200, help="shoppers and slates at random")
     parser.add_argument("--draws", type=int, default=100_000, help="responses of each pair")
+    parser.add_argument("--shop", type=Path, help="a trained shop, of which a copy is used (share)")
+    parser.add_argument("--days", type=float, default=3.0, help="of the closed loop (share)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--folder", type=Path, help="keep the Parquet file here")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")

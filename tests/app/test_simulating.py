@@ -79,6 +79,7 @@ def test_the_closed_loop_goes_round(folder: Path, tmp_path: Path) -> None:
         page = tmp_path / "page.html"
         told = shop.simulate("steady", closed_loop=True, report=page, **SMALL)
         assert told["answers"] >= told["visits"] > 10
+        assert told["simulator_cpu_s"] > 0 < told["engine_cpu_s"]
         lines = lake(shop).filter(pl.col("origin") == "simulated")
         shown = lines.filter(pl.col("recommendation_id").is_not_null())
         assert {"view_item_list", "select_item"} <= set(shown["event"])

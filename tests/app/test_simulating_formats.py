@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 import numpy as np
 import pytest
 
 from shelfwise.app._simulating_formats import Names
-from shelfwise.app._simulating_sinks import JsonlSink, ParquetSink
+from shelfwise.app._simulating_sinks import JsonlSink, ParquetSink, Stopwatch
 from shelfwise.domain import CART, DAY_US, EVENT_CODES, PURCHASE, VIEW, Event, EventLine
 from shelfwise.ingestion import accept_events, read_events
 from shelfwise.simulation import (
@@ -66,7 +68,7 @@ STORY = lines(
 
 
 def arrived(traffic: Traffic, rates: MessSettings | None = None) -> Arrivals:
-    return Queue([(NOW * 2, rates or MessSettings())], seed=1, n_items=3).take(traffic)
+    return Queue([(NOW * 2, rates or MessSettings())], seed=1, n_items=3).take(traffic.records())
 
 
 def written(made: Arrivals, path: Path) -> tuple[list[Event], list[str]]:
@@ -119,10 +121,8 @@ def test_a_faulty_event_is_refused_for_its_fault(tmp_path: Path, ending: str, fa
         "surplus_decimals": "price",
     }
     clean = arrived(STORY.take(STORY.event == PURCHASE))
-    made = Arrivals(
-        clean.traffic, clean.arrived_us, clean.fault + np.int8(FAULTS.index(fault)), clean.robot, clean.honest
-    )
-    events, refused = written(made, tmp_path / f"events.{ending}")
+    clean.rows["fault"] = FAULTS.index(fault)
+    events, refused = written(clean, tmp_path / f"events.{ending}")
     assert events == []
     assert [field.rpartition(".")[2] for field in refused] == [told[fault]]
 
@@ -131,7 +131,7 @@ def test_a_second_sending_is_byte_for_byte_the_first() -> None:
     from shelfwise.app._simulating_formats import sent_events
 
     queue = Queue([(NOW * 2, MessSettings(duplicate_rate=1.0))], seed=1, n_items=3)
-    queue.take(STORY)
+    queue.take(STORY.records())
     again = [msgspec.json.encode(event) for event in sent_events(queue.rest(), names())]
     first = [msgspec.json.encode(event) for event in sent_events(arrived(STORY), names())]
     assert sorted(again) == sorted(first)
@@ -150,3 +150,22 @@ def test_a_line_without_price_is_told_without_one(tmp_path: Path) -> None:
     made = arrived(lines({**VISIT, "event": CART, "event_no": 1, "at_us": NOW - 1, "item": 1, "quantity": 1}))
     (event,), _ = written(made, tmp_path / "a.jsonl")
     assert event.lines == (EventLine("cup", 1, None, "GBP", None),)
+
+
+def test_cpu_is_the_engines_inside_its_blocks_and_in_other_threads() -> None:
+    def work() -> None:
+        begun = time.thread_time()
+        while time.thread_time() - begun < 0.05:
+            pass
+
+    watch = Stopwatch()
+    watch.start()
+    work()
+    with watch.engine():
+        work()
+    other = Thread(target=work)
+    other.start()
+    other.join()
+    own_s, engine_s = watch.seconds()
+    assert own_s == pytest.approx(0.05, abs=0.02)
+    assert engine_s == pytest.approx(0.10, abs=0.04)

@@ -34,7 +34,7 @@ def by_enumeration(rules: np.void, shown: int, click: np.ndarray, weight: np.nda
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e5])
 def test_exact_chances_are_the_sum_over_all_sets_of_clicks(examination: str, scale: float) -> None:
     rng = np.random.default_rng(3)
-    rules = world(examination).ground.rules
+    rules = world(examination).ground.rules[0]
     click, weight = rng.random(6), rng.lognormal(0.0, 1.5, 6) * scale
     click[2], weight[4] = 1.0, 0.0
     assert exact(rules, HOME, click, weight)[:3] == pytest.approx(
@@ -43,7 +43,7 @@ def test_exact_chances_are_the_sum_over_all_sets_of_clicks(examination: str, sca
 
 
 def test_one_item_alone_is_chosen_against_the_outside_option() -> None:
-    rules = world().ground.rules
+    rules = world().ground.rules[0]
     chance = exact(rules, 0, np.array([1.0]), np.array([3.0]))  # no list: looked at for sure
     assert chance[:3, 0] == pytest.approx([1.0, 1.0, 0.75])
 
@@ -55,7 +55,7 @@ def test_chances_are_chances_and_each_step_loses_some(
     examination: str, slate: list[tuple[float, float]]
 ) -> None:
     click, weight = (np.array(column) for column in zip(*slate, strict=True))
-    examined, clicked, carted, _ = exact(world(examination).ground.rules, HOME, click, weight)
+    examined, clicked, carted, _ = exact(world(examination).ground.rules[0], HOME, click, weight)
     assert (examined <= 1.0).all()
     assert (clicked <= examined).all()
     assert (carted <= clicked + 1e-9).all()
@@ -69,7 +69,7 @@ def test_chances_are_chances_and_each_step_loses_some(
 def test_more_weight_never_lowers_the_own_chance_nor_raises_that_of_others(
     examination: str, slate: list[tuple[float, float]], k: int, factor: float
 ) -> None:
-    rules = world(examination).ground.rules
+    rules = world(examination).ground.rules[0]
     click, weight = (np.array(column) for column in zip(*slate, strict=True))
     k %= len(click)
     more = weight.copy()
@@ -88,13 +88,13 @@ def test_only_what_was_clicked_goes_into_the_cart_and_one_item_at_most(
     click, weight = (np.array(column) for column in zip(*slate, strict=True))
     outcome = np.full(len(click), 9, np.int8)
     rows = np.arange(len(click), dtype=np.int32)
-    chosen = drawn(world(examination).ground.rules, np.uint64(key), rows, HOME, click, weight, outcome)
+    chosen = drawn(world(examination).ground.rules[0], np.uint64(key), rows, HOME, click, weight, outcome)
     assert set(outcome.tolist()) <= {0, 1, 2}
     assert chosen == -1 or (outcome[chosen] == 2 and weight[chosen] > 0)
 
 
 def test_who_stops_looking_in_a_cascade_sees_nothing_further_down() -> None:
-    rules, rows = world("cascade").ground.rules, np.arange(8, dtype=np.int32)
+    rules, rows = world("cascade").ground.rules[0], np.arange(8, dtype=np.int32)
     click, weight, outcome = np.full(8, 0.3), np.ones(8), np.zeros(8, np.int8)
     for key in range(500):
         drawn(rules, np.uint64(key), rows, HOME, click, weight, outcome)

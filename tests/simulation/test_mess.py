@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shelfwise.domain import CART, EVENT_CODES, MINUTE_US, PURCHASE, SECOND_US, VIEW
-from shelfwise.simulation import DTYPES, FAULTS, Arrivals, MessSettings, Queue, Traffic, arrivals
+from shelfwise.simulation import DTYPES, FAULTS, Arrivals, MessSettings, Queue, Traffic, arrivals, stacked
 
 N_ITEMS = 50
 SEARCH = EVENT_CODES["search"]
@@ -35,16 +35,7 @@ def traffic(n_events: int, *, lines: int = 1, event: int = VIEW, first: int = 0)
 
 def all_of(batches: list[Traffic], rates: MessSettings, seed: int = 3) -> Arrivals:
     parts = list(arrivals(batches, [(EVER, rates)], seed=seed, n_items=N_ITEMS))
-    made = [part for part in parts if len(part)]
-    return made[0] if len(made) == 1 else _joined(made)
-
-
-def _joined(parts: list[Arrivals]) -> Arrivals:
-    columns = ("arrived_us", "fault", "robot", "honest")
-    return Arrivals(
-        Traffic.joined([part.traffic for part in parts]),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in columns),
-    )
+    return Arrivals(stacked([part.rows for part in parts]))
 
 
 def test_no_mess_is_the_traffic_itself() -> None:
@@ -181,8 +172,8 @@ def test_nobody_else_changes_when_a_shopper_is_added() -> None:
 
 def test_what_waits_arrives_when_its_time_has_come() -> None:
     queue = Queue([(EVER, MessSettings(jitter_s=60.0))], seed=1, n_items=N_ITEMS)
-    first = queue.take(traffic(10))
-    second = queue.take(traffic(1, first=10 * 60))
+    first = queue.take(traffic(10).records())
+    second = queue.take(traffic(1, first=10 * 60).records())
     assert len(first) < 10
     assert len(first) + len(second) + len(queue.rest()) == 11
     assert (second.arrived_us <= 10 * MINUTE_US).all()

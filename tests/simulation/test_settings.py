@@ -60,7 +60,7 @@ def test_gifts_are_looked_for_as_holidays_come_near() -> None:
 @pytest.mark.parametrize("wholesale", [0, 1])
 def test_the_mean_quantity_is_that_of_a_lognormal_rounded_up(wholesale: int) -> None:
     settings = WorldSettings(quantity_sigma=0.8)
-    rules = lay_ground(world().items, settings, 7).rules
+    rules = lay_ground(world().items, settings, 7).rules[0]
     median = (settings.quantity_median, settings.wholesale_quantity_median)[wholesale]
     drawn = np.ceil(median * np.exp(0.8 * np.random.default_rng(1).normal(size=400_000)))
     assert mean_quantity(rules, wholesale) == pytest.approx(drawn.mean(), rel=0.01)

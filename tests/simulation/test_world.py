@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.worlds import world
 
 from shelfwise.domain import CART, DAY_US, EVENT_CODES, MAX_LINES, PURCHASE, VIEW, InvalidField, UnknownName
-from shelfwise.simulation import DTYPES, Slate, Traffic, World, WorldSettings, in_time_order
+from shelfwise.simulation import DTYPES, Outbox, Slate, Traffic, World, WorldSettings, in_time_order, stacked
 
 DAYS = 60
 
@@ -113,6 +113,36 @@ def test_a_visit_that_is_shown_nothing_is_the_visit_of_the_open_loop(traffic: Tr
         drained.append(visit.drain())
     closed = Traffic.joined(drained).in_time_order()
     assert same(closed, sent(world(), last=10))
+
+
+def by_visit(lines: Traffic) -> Traffic:
+    return lines.take(np.lexsort((lines.at_us, lines.session)))
+
+
+def test_visits_that_share_an_outbox_write_what_each_would_write_to_its_own() -> None:
+    start, shared, apart = world().settings.opens_us, Outbox(), []
+    days = (start, start + 10 * DAY_US)
+    for visit in world().visits(*days, shoppers=range(150)):
+        list(visit.asks())
+        apart.append(visit.drain())
+    under_way = [(visit, visit.asks()) for visit in world().visits(*days, shoppers=range(150), outbox=shared)]
+    while under_way:  # one step of each in turn
+        under_way = [(visit, asks) for visit, asks in under_way if next(asks, None) is not None]
+    assert len(shared) > 2 * 1_024  # more than it had room for
+    lines = shared.drain()
+    assert same(by_visit(Traffic.of_records(lines)), by_visit(Traffic.joined(apart)))
+
+
+def test_an_outbox_keeps_what_happens_later() -> None:
+    start, outbox = world().settings.opens_us, Outbox()
+    for visit in world().visits(start, start + 3 * DAY_US, shoppers=range(150), outbox=outbox):
+        list(visit.asks())
+    whole, until_us = outbox.lines[: len(outbox)].copy(), start + DAY_US
+    parts = [outbox.drain(until_us), outbox.drain()]
+    assert parts[0]["at_us"].max() <= until_us < parts[1]["at_us"].min()
+    assert len(outbox) == 0
+    whole = whole[np.argsort(whole["at_us"], kind="stable")]
+    assert same(Traffic.of_records(stacked(parts)), Traffic.of_records(whole))
 
 
 def test_what_a_slate_sold_carries_the_answer_that_showed_it() -> None:

@@ -49,9 +49,8 @@ class ShopEngine:
     """The shop's own pipeline in this process, on the simulation's clock: its deadlines never pass meanwhile."""
 
     def __init__(self, shop: Shop, names: Names, watch: Stopwatch) -> None:
-        with watch.running():
-            self._local = shop.door
-            self._local.pipeline()
+        self._local = shop.door
+        self._local.pipeline()
         self._local.door.now_s = lambda: shop.clock() / SECOND_US
         self._names, self._watch = names, watch
         self._row_of = {item_id: row for row, item_id in enumerate(names.item_ids)}
@@ -62,19 +61,20 @@ class ShopEngine:
         from shelfwise.serving.http import RecommendationQuery, answer
 
         asked = query_of(ask, visit, self._names)
-        with self._watch.running():
+        with self._watch.engine():
             if self._n_recorded % _LOOK == 0:
                 self._local.pipeline()
             told = answer(self._local.door, msgspec.convert(asked, RecommendationQuery))
-            self._n_recorded += 1
-            if self._n_recorded >= _ANSWERS:
-                self.close()
+        self._n_recorded += 1
+        if self._n_recorded >= _ANSWERS:
+            self.close()
         return told.recommendation_id, _rows([item.item_id for item in told.items], self._row_of)
 
     def close(self) -> None:
         """Hand the answers over."""
         self._n_recorded = 0
-        asyncio.run(self._local.door.recorder.flush())
+        with self._watch.engine():
+            asyncio.run(self._local.door.recorder.flush())
 
 
 class HttpEngine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, EVENT_CODES, SIMULATED_ID, exponent
+from shelfwise.domain import DAY_US, EVENT_CODES, SECOND_US, SIMULATED_ID, exponent
 from shelfwise.simulation import COUNTRIES, DEVICES, FAULTS, LISTS, Arrivals
 
 _AHEAD_US = 5 * 365 * DAY_US  # a browser's clock that is five years ahead
@@ -34,11 +35,10 @@ class Names:
     categories: Sequence[str]  # what is searched for, by category code
     currency: str
     answers: list[str] = field(default_factory=list)  # recommendation ids by the number of the answer
+    people: str = field(init=False)  # what the ids of people begin with
 
-    @property
-    def people(self) -> str:
-        """What the ids of people begin with."""
-        return f"{SIMULATED_ID}{self.seed}-"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "people", f"{SIMULATED_ID}{self.seed}-")
 
 
 class SentLine(msgspec.Struct, omit_defaults=True):
@@ -133,91 +133,101 @@ def flat_table(made: Arrivals, names: Names) -> pa.Table:
 
 def sent_events(made: Arrivals, names: Names) -> list[Sent]:
     """The events as JSON objects, one a sending, in the order of arrival."""
-    starts = np.flatnonzero(made.traffic.line == 0)
-    heads = made.take(starts)
+    starts = np.flatnonzero(made.rows["sent"]["line"] == 0)
     lines = _sent_lines(made, names)
     ends = [*starts[1:].tolist(), len(made)]
-    of_event = zip(starts.tolist(), ends, heads.traffic.item.tolist(), strict=True)
-    items = [lines[start:end] if item >= 0 else None for start, end, item in of_event]
-    return [
-        Sent(
-            event=_EVENTS[event],
-            event_id=f"{names.run}-{number}",
-            occurred_at=instant,
-            user_id=user,
-            anonymous_id=visitor,
-            session_id=f"{names.run}-s{session}",
-            items=listed,
-            order_id=f"{names.run}-o{order}" if order >= 0 else None,
-            query=names.categories[query] if query >= 0 else None,
-            context=context,
-            recommendation_id=names.answers[answer] if answer >= 0 else None,
-            origin="simulated",
-        )
-        for event, number, instant, user, visitor, session, listed, order, query, context, answer in zip(
-            *_heads(heads, names, items), strict=True
-        )
-    ]
+    heads = zip(made.take(starts).rows.tolist(), starts.tolist(), ends, strict=True)
+    return [_sent_event(head, lines[start:end], names) for head, start, end in heads]
 
 
-def _heads(heads: Arrivals, names: Names, items: list[list[SentLine] | None]) -> tuple[list[Any], ...]:
-    lines = heads.traffic
-    users, visitors = _people(heads, names)
-    return (
-        _events(heads).tolist(),
-        lines.event_no.tolist(),
-        _texts(heads),
-        users,
-        visitors,
-        lines.session.tolist(),
-        items,
-        lines.order.tolist(),
-        lines.query.tolist(),
-        _contexts(heads),
-        lines.recommendation.tolist(),
+def _sent_event(head: tuple[Any, ...], items: list[SentLine], names: Names) -> Sent:
+    """From the first row of an event, and its lines."""
+    sent, _, code, robot, _ = head
+    (
+        event,
+        number,
+        _,
+        at_us,
+        shopper,
+        device,
+        known,
+        session,
+        item,
+        _,
+        _,
+        order,
+        _,
+        place,
+        query,
+        country,
+        answer,
+    ) = sent
+    fault, person = FAULTS[code], f"{names.people}{shopper}"
+    visitor = f"{names.people}robot-{robot}" if robot >= 0 else f"{person}-{DEVICES[device]}"
+    return Sent(
+        event=_EVENTS[event if fault != "unknown_event" else _UNHEARD_OF],
+        event_id=f"{names.run}-{number}",
+        occurred_at=_instant(at_us, fault),
+        user_id=person if known and fault != "nobody" else None,
+        anonymous_id=visitor if fault != "nobody" else None,
+        session_id=f"{names.run}-s{session}",
+        items=[_faulty(line, fault) for line in items]
+        if code and item >= 0
+        else items
+        if item >= 0
+        else None,
+        order_id=f"{names.run}-o{order}" if order >= 0 else None,
+        query=names.categories[query] if query >= 0 else None,
+        context=_context(device, country, place),
+        recommendation_id=names.answers[answer] if answer >= 0 else None,
+        origin="simulated",
     )
 
 
-def _people(heads: Arrivals, names: Names) -> tuple[list[str | None], list[str | None]]:
-    """User ids and anonymous ids."""
-    lines, begin = heads.traffic, names.people
-    users: list[str | None] = []
-    visitors: list[str | None] = []
-    whose = (lines.shopper, lines.device, lines.known, heads.robot, _is(heads, "nobody"))
-    for shopper, device, known, robot, nobody in zip(*(one.tolist() for one in whose), strict=True):
-        users.append(f"{begin}{shopper}" if known and not nobody else None)
-        visitor = f"{begin}robot-{robot}" if robot >= 0 else f"{begin}{shopper}-{DEVICES[device]}"
-        visitors.append(None if nobody else visitor)
-    return users, visitors
-
-
 def _sent_lines(made: Arrivals, names: Names) -> list[SentLine]:
-    lines, ids = made.traffic, names.item_ids
-    columns = (lines.item, _quantities(made), _prices(made, names.currency), lines.index)
+    sent, ids, currency, unit = (
+        made.rows["sent"],
+        names.item_ids,
+        names.currency,
+        10 ** exponent(names.currency),
+    )
+    columns = (sent[name].tolist() for name in ("item", "quantity", "price_minor", "index"))
     return [
         SentLine(
-            ids[item], quantity, price if price >= 0 else None, names.currency, index if index >= 0 else None
+            ids[item],
+            quantity,
+            price / unit if price >= 0 else None,
+            currency,
+            index if index >= 0 else None,
         )
-        for item, quantity, price, index in zip(*(column.tolist() for column in columns), strict=True)
+        for item, quantity, price, index in zip(*columns, strict=True)
     ]
 
 
-def _contexts(heads: Arrivals) -> list[SentContext]:
-    lines = heads.traffic
-    made: dict[tuple[int, int, int], SentContext] = {}
-    keys = zip(lines.device.tolist(), lines.country.tolist(), lines.list.tolist(), strict=True)
-    return [made.get(key) or made.setdefault(key, _context(*key)) for key in keys]
+def _faulty(line: SentLine, fault: str) -> SentLine:
+    """A line of an event that has a fault."""
+    if fault == "no_pieces":
+        return msgspec.structs.replace(line, quantity=0)
+    if fault == "surplus_decimals":
+        return msgspec.structs.replace(line, price=float(_torn(line.price or 0.0, str(line.currency))))
+    return line
 
 
+@cache
 def _context(device: int, country: int, place: int) -> SentContext:
     return SentContext(DEVICES[device], COUNTRIES[country], _PLACEMENTS[place])
 
 
-def _texts(heads: Arrivals) -> list[str]:
+def _instant(at_us: int, fault: str) -> str:
     """RFC 3339, but for those whose fault it is to lack an offset."""
-    texts = np.datetime_as_string(_instants(heads).view("M8[us]")).tolist()
-    naive = _is(heads, "naive_instant").tolist()
-    return [text if lacks else text + "Z" for text, lacks in zip(texts, naive, strict=True)]
+    second, us = divmod(at_us + (_AHEAD_US if fault == "far_future" else 0), SECOND_US)
+    return f"{_second(second)}.{us:06}{'' if fault == 'naive_instant' else 'Z'}"
+
+
+@lru_cache(maxsize=10_000)
+def _second(second: int) -> str:
+    """Of a second since 1970."""
+    return str(np.datetime64(second, "s"))
 
 
 def _is(made: Arrivals, fault: str) -> NDArray[np.bool_]:
@@ -226,24 +236,27 @@ def _is(made: Arrivals, fault: str) -> NDArray[np.bool_]:
 
 
 def _events(made: Arrivals) -> NDArray[np.int8]:
-    return np.where(_is(made, "unknown_event"), np.int8(_UNHEARD_OF), made.traffic.event)
+    return np.where(_is(made, "unknown_event"), np.int8(_UNHEARD_OF), made.rows["sent"]["event"])
 
 
 def _instants(made: Arrivals) -> NDArray[np.int64]:
-    return made.traffic.at_us + np.where(_is(made, "far_future"), _AHEAD_US, 0)
+    return np.asarray(made.rows["sent"]["at_us"]) + np.where(_is(made, "far_future"), _AHEAD_US, 0)
 
 
 def _quantities(made: Arrivals) -> NDArray[np.int32]:
-    return np.where(_is(made, "no_pieces"), np.int32(0), made.traffic.quantity)
+    return np.where(_is(made, "no_pieces"), np.int32(0), made.rows["sent"]["quantity"])
 
 
 def _prices(made: Arrivals, currency: str) -> NDArray[np.float64]:
     """Decimals; below 0 where there is none."""
-    digits = exponent(currency)
-    price = made.traffic.price_minor / 10**digits
-    return np.where(
-        _is(made, "surplus_decimals"), np.round(np.abs(price) + 10.0 ** -(digits + 1), digits + 1), price
-    )
+    price: NDArray[np.float64] = made.rows["sent"]["price_minor"] / 10 ** exponent(currency)
+    return np.where(_is(made, "surplus_decimals"), _torn(np.abs(price), currency), price)
+
+
+def _torn(price: Any, currency: str) -> Any:
+    """A tenth of the smallest unit more than it should be."""
+    digits = exponent(currency) + 1
+    return np.round(price + 10.0**-digits, digits)
 
 
 def _positive(prices: NDArray[np.float64]) -> pa.Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 Told = Callable[[float], None]  # is told the share of the story that is over, 0 to 1
 Target = Literal["shop", "server", "parquet", "jsonl"]
+_TELL_PAGES = 20  # between two words of how far it is
 _CURRENCY = "EUR"  # of made-up items that go to no shop
 _NO_SHOPS_US = 1_735_689_600_000_000  # 2025-01-01: when a history of no shop ends, so that it can be repeated
 
@@ -71,7 +71,7 @@ class Run:
     tally: Tally
     told: Told
     plan: Plan | None = None
-    own_s: float | None = None  # CPU seconds of the simulator itself, where they can be told apart
+    cpu_s: tuple[float, float] | None = None  # of simulator and engine, where they can be told apart
 
     @property
     def made_plan(self) -> Plan:
@@ -164,7 +164,7 @@ def _streamed(run: Run, plan: Plan, sink: Sink) -> Counter[str]:
     queue = plan.queue()
     for lines in plan.lines():
         run.tally.add(lines)
-        sink.take(queue.take(lines))
+        sink.take(queue.take(lines.records()))
         run.told(plan.share_done(int(lines.at_us[-1])))
     sink.take(queue.rest())
     return sink.close()
@@ -184,7 +184,6 @@ def _closed_in_process(run: Run, shop: Shop) -> Counter[str]:
     try:
         with type(shop)(shop.layout, shop.settings, clock=clock) as moved:
             counts = _go_round_in(run, plan, moved, clock)
-            moved.drain()
     finally:
         move_clock(folder, times, clock())
         shop.clock = open_clock(folder, times)
@@ -192,19 +191,22 @@ def _closed_in_process(run: Run, shop: Shop) -> Counter[str]:
 
 
 def _go_round_in(run: Run, plan: Plan, shop: Shop, clock: ShopClock) -> Counter[str]:
-    watch, begun_s = Stopwatch(), time.thread_time()
+    watch = Stopwatch()
     _put_made_up(run, plan, shop)
     engine = ShopEngine(shop, plan.names, watch)
+    watch.start()
     loop = Loop(engine, ShopSink(shop, plan.names, watch), plan, clock, run.tally)
 
     def tell_shop(before: ItemTruth, after: ItemTruth) -> None:
         changes = changes_between(before, after, plan.wares.item_ids, at_us=clock(), shift_us=plan.shift_us)
-        with watch.running():
+        with watch.engine():
             for start in range(0, len(changes), MAX_BATCH):
                 shop.submit("items", changes[start : start + MAX_BATCH])
 
     counts = _went_round(run, plan, loop, tell_shop)
-    run.own_s = time.thread_time() - begun_s - watch.seconds
+    with watch.engine():
+        shop.drain()
+    run.cpu_s = watch.seconds()
     return counts
 
 
@@ -248,8 +250,9 @@ def _played(
 ) -> ItemTruth:
     world = plan.world(act)
     tell_shop(before, world.items)
-    for now_us in loop.run(world.visits(act.start_us, act.end_us, shoppers=range(plan.shoppers))):
-        run.told(plan.share_done(now_us))
+    for page, now_us in enumerate(loop.run(world, act)):
+        if page % _TELL_PAGES == 0:
+            run.told(plan.share_done(now_us))
         if loop.is_full:
             break
     return world.items

@@ -24,7 +24,7 @@ from shelfwise.simulation._scenarios import (
     staged,
 )
 from shelfwise.simulation._settings import WorldSettings
-from shelfwise.simulation._shopper import Ask, Context, Response, Shopper, Slate, Visit
+from shelfwise.simulation._shopper import Ask, Context, Outbox, Response, Shopper, Slate, Visit
 from shelfwise.simulation._statistics import (
     Purchases,
     ShopStatistics,
@@ -38,7 +38,16 @@ from shelfwise.simulation._statistics import (
     zipf_slope,
 )
 from shelfwise.simulation._tally import ByPosition, Funnel, Tally, Visits
-from shelfwise.simulation._traffic import COUNTRIES, DEVICES, DTYPES, INTENTS, LISTS, Traffic, in_time_order
+from shelfwise.simulation._traffic import (
+    COUNTRIES,
+    DEVICES,
+    DTYPES,
+    INTENTS,
+    LISTS,
+    Traffic,
+    in_time_order,
+    stacked,
+)
 from shelfwise.simulation._truth import Chances, Occasion, Policy, Truth
 from shelfwise.simulation._world import World
 
@@ -81,6 +90,7 @@ __all__ = [
     "month_share",
     "Occasion",
     "order_intervals",
+    "Outbox",
     "parse_scenario",
     "Policy",
     "Purchases",
@@ -96,6 +106,7 @@ __all__ = [
     "Slate",
     "Spread",
     "spread",
+    "stacked",
     "staged",
     "Tally",
     "total_variation",

@@ -42,7 +42,7 @@ def appeal(ground: Ground, week: Week, person: Person, item: int, at_us: int) ->
         gain += person.taste[t] * ground.items[item].taste[t]
     for staple in person.staples:
         if staple == item:
-            gain += ground.rules.staple_gain
+            gain += ground.rules[0].staple_gain
             break
     return gain + brand_gain(ground, person.number, ground.items[item].brand)
 
@@ -50,7 +50,7 @@ def appeal(ground: Ground, week: Week, person: Person, item: int, at_us: int) ->
 @nb.njit(cache=True)
 def fit(ground: Ground, item: int, category: int, target: int, seeds: NDArray[np.int32]) -> float:
     """What an item gains from what the shopper is about: category and item looked for, items at hand (seeds)."""
-    rules = ground.rules
+    rules = ground.rules[0]
     gain = rules.match_gain if ground.items[item].category == category else 0.0
     if item == target:
         gain += rules.target_gain
@@ -82,7 +82,7 @@ def cart_weight(ground: Ground, person: Person, intent: int, item: int, gain: fl
     """Of a clicked item, the outside option having weight 1; 0 if it cannot be bought."""
     if ground.items[item].stock == 0 or gain <= _NOT_YET:
         return 0.0
-    rules = ground.rules
+    rules = ground.rules[0]
     base = rules.cart_logits[intent] + person.wholesale * rules.wholesale_cart_gain
     return math.exp(min(base + gain, _GREATEST_LOG_WEIGHT))
 
@@ -103,7 +103,7 @@ def judged(
     click, weight = np.empty(len(items)), np.empty(len(items))
     for k in range(len(items)):
         gain = appeal(ground, week, person, items[k], at_us) + fit(ground, items[k], category, target, seeds)
-        click[k] = click_chance(ground.rules, gain)
+        click[k] = click_chance(ground.rules[0], gain)
         weight[k] = cart_weight(ground, person, intent, items[k], gain)
     return click, weight
 
@@ -250,7 +250,7 @@ def responded(
     draw: int,
 ) -> tuple[NDArray[np.int8], int, bool]:
     """A shopper's reaction to one list by itself: outcome by position, position chosen or -1, whether they pay."""
-    rules, person = ground.rules, person_of(ground, number, at_us)
+    rules, person = ground.rules[0], person_of(ground, number, at_us)
     key = fold(stream(ground.seed, REACTION, number), draw)
     click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
     outcome = np.zeros(len(items), np.int8)
@@ -273,7 +273,7 @@ def tallied(
     draws: int,
 ) -> NDArray[np.int64]:
     """``(4, K)`` how often a position was examined, clicked, carted, bought: ``responded``, so many times."""
-    rules, person = ground.rules, person_of(ground, number, at_us)
+    rules, person = ground.rules[0], person_of(ground, number, at_us)
     own = stream(ground.seed, REACTION, number)
     click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
     outcome, count = np.zeros(len(items), np.int8), np.zeros((4, len(items)), np.int64)
@@ -303,7 +303,7 @@ def chances(
     shown: int,
 ) -> NDArray[np.float64]:
     """``(4, K)`` exact chances that a position is examined, clicked, carted, bought."""
-    rules, person = ground.rules, person_of(ground, number, at_us)
+    rules, person = ground.rules[0], person_of(ground, number, at_us)
     click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
     out = exact(rules, shown, click, weight)
     for k in range(len(items)):
@@ -324,7 +324,7 @@ def gains(
     items: NDArray[np.int32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """``(N,)`` click chance of items once examined, and the chance that one is bought if it alone is clicked."""
-    rules, person = ground.rules, person_of(ground, number, at_us)
+    rules, person = ground.rules[0], person_of(ground, number, at_us)
     click, weight = judged(ground, week, person, items, intent, category, target, seeds, at_us)
     for k in range(len(items)):
         weight[k] *= rules.checkout_rates[person.wholesale, intent] / (1.0 + weight[k])

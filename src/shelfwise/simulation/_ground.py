@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import erfc, log, sqrt
 from typing import Any, NamedTuple
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,7 +94,7 @@ class Ground(NamedTuple):
     """What does not change with time. Items also stand sorted by category, ``order``, for drawing by weight."""
 
     seed: int
-    rules: Any  # a RULES record
+    rules: NDArray[np.void]  # (1,) RULES; an array, since a lone record is slow to hand to compiled code
     items: NDArray[np.void]  # (I,) ITEMS
     centre: NDArray[np.float64]  # (C, T) mean taste of a category, 1 long
     order: NDArray[np.int32]  # (I,) rows by category
@@ -141,6 +142,15 @@ def lay_week(ground: Ground, items: ItemTruth, settings: WorldSettings, day: int
     return Week(items.quality + decline + season, running, categories)
 
 
+@nb.njit(cache=True)
+def are_rows(rows: NDArray[Any], n_items: int) -> bool:
+    """Whether each is the row of an item."""
+    found = True
+    for row in rows:
+        found &= 0 <= row < n_items
+    return found
+
+
 def mean_quantity(rules: Any, wholesale: int) -> float:
     """Expected units of a line: of a lognormal rounded up, ``sum over k >= 0 of P(X > k)``, within its limit."""
     median, sigma = float(rules["quantity_medians"][wholesale]), float(rules["quantity_sigma"])
@@ -150,7 +160,7 @@ def mean_quantity(rules: Any, wholesale: int) -> float:
     return 1.0 + sum(beyond)
 
 
-def _rules(settings: WorldSettings) -> Any:
+def _rules(settings: WorldSettings) -> NDArray[np.void]:
     rules = np.zeros(1, RULES)
     given = settings.model_dump()
     for name in RULES.names or ():
@@ -168,7 +178,7 @@ def _rules(settings: WorldSettings) -> Any:
     rules["checkout_rates"] = [settings.checkout_rates, (settings.wholesale_checkout_rate,) * 4]
     rules["quantity_medians"] = [settings.quantity_median, settings.wholesale_quantity_median]
     rules["pace_us"] = settings.pace_s * 1e6
-    return rules[0]
+    return rules
 
 
 def _item_records(items: ItemTruth) -> NDArray[np.void]:

@@ -96,7 +96,7 @@ def _brought_in_week(world: World, week: int, sessions: NDArray[np.int64]) -> ND
     weekly = world.week_of(week * WEEK_DAYS * DAY_US)
     while done < len(sessions):
         done = walk(world.ground, weekly, state, sessions, day * DAY_US + _NOON_US, odds, done, room)
-        lines = state.lines[: state.number[telling.N_LINES]]
+        lines = state.lines[: state.used[0]]
         row = np.searchsorted(sessions, lines["session"])
         margin = lines["price_minor"] - world.items.cost_minor[lines["item"]]
         for column, worth in enumerate((lines["line"] == 0, lines["quantity"] * lines["price_minor"])):

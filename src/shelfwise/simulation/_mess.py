@@ -7,7 +7,7 @@ of one event share their fate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from shelfwise.domain import EVENT_CODES, HOUR_US, SECOND_US, VIEW, Settings
-from shelfwise.simulation._traffic import DTYPES, Traffic
+from shelfwise.simulation._random import codes
+from shelfwise.simulation._traffic import LINES, Traffic, picked, plain, stacked
 
 FAULTS = (
     "none",
@@ -31,8 +32,16 @@ FAULTS = (
 )
 """What can be wrong with an event, by its code. Each is refused by the door with field, value and rule."""
 
-_OF_ARRIVALS = ("arrived_us", "fault", "robot", "honest")  # columns beside those of traffic
+ARRIVALS = np.dtype(
+    [("sent", LINES), ("arrived_us", "i8"), ("fault", "i1"), ("robot", "i4"), ("honest", "?")], align=True
+)
+_N_FAULTS = len(FAULTS) - 1
 _OF_ANY_EVENT = 4  # faults that an event without items can have too: codes 1 to 4
+
+# Streams of chance that every line draws from, and what can befall it.
+_STREAMS = ("bad", "fault", "robot", "lost", "jitter", "late", "twice")
+_BAD, _FAULT, _ROBOT, _LOSES, _JITTER, _TARRIES, _REPEATS = codes(range(len(_STREAMS)))
+_SETS_OFF, _LOST, _LATE, _TWICE = (np.uint8(1 << bit) for bit in range(4))
 _ROBOT_S = 2.0  # seconds between two pages of a robot: what polite crawlers keep, and nobody who reads
 _LATEST_US = (
     20 * HOUR_US
@@ -81,20 +90,51 @@ class MessSettings(Settings):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrivals:
-    """Event lines in the order in which they reach the shop; lines of one sending stand together."""
+    """Event lines in the order in which they reach the shop; lines of one sending stand together.
 
-    traffic: Traffic
-    arrived_us: NDArray[np.int64]  # (N,) shop time
-    fault: NDArray[np.int8]  # (N,) index into FAULTS
-    robot: NDArray[np.int32]  # (N,) number of the robot, -1 a person
-    honest: NDArray[np.bool_]  # (N,) a robot whose user agent names it
+    Rows, not columns: in the closed loop few lines arrive at a time, and many steps move them about.
+    """
+
+    rows: NDArray[np.void]  # (N,) ARRIVALS
 
     def __len__(self) -> int:
-        return len(self.arrived_us)
+        return len(self.rows)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was sent, as columns: views of the rows."""
+        sent = self.rows["sent"]
+        return Traffic(**{name: sent[name] for name in LINES.names or ()})
+
+    @property
+    def arrived_us(self) -> NDArray[np.int64]:
+        """``(N,)`` shop time."""
+        return np.asarray(self.rows["arrived_us"])
+
+    @property
+    def fault(self) -> NDArray[np.int8]:
+        """``(N,)`` index into FAULTS."""
+        return np.asarray(self.rows["fault"])
+
+    @property
+    def robot(self) -> NDArray[np.int32]:
+        """``(N,)`` number of the robot, -1 a person."""
+        return np.asarray(self.rows["robot"])
+
+    @property
+    def honest(self) -> NDArray[np.bool_]:
+        """``(N,)`` a robot whose user agent names it."""
+        return np.asarray(self.rows["honest"])
 
     def take(self, rows: NDArray[Any]) -> Arrivals:
         """Only these rows, in their order."""
-        return Arrivals(self.traffic.take(rows), *(getattr(self, name)[rows] for name in _OF_ARRIVALS))
+        return Arrivals(picked(self.rows, rows))
+
+    def moved(self, by_us: int) -> Arrivals:
+        """The same, that happened so much later."""
+        rows = stacked([self.rows])
+        rows["sent"]["at_us"] += by_us
+        return Arrivals(rows)
 
 
 def arrivals(
@@ -111,7 +151,7 @@ def arrivals(
     queue = Queue(stretches, seed=seed, n_items=n_items)
     for batch in batches:
         if len(batch):
-            yield queue.take(batch)
+            yield queue.take(batch.records())
     yield queue.rest()
 
 
@@ -119,101 +159,116 @@ class Queue:
     """What was sent and has not yet arrived."""
 
     def __init__(self, stretches: Sequence[tuple[int, MessSettings]], *, seed: int, n_items: int) -> None:
-        self._stretches, self._seed, self._n_items = stretches, seed, n_items
-        self._waiting: Arrivals | None = None
+        self._untils_us = [until_us for until_us, _ in stretches[:-1]]
+        self._dice = [Dice.of(rates, seed, n_items) for _, rates in stretches]
+        self._waiting = np.empty(0, ARRIVALS)
 
-    def take(self, batch: Traffic) -> Arrivals:
-        """Send a batch, which follows those before it in time; what arrives until its last instant."""
-        made = joined([*([self._waiting] if self._waiting is not None else []), *self._messed(batch)])
-        due = made.arrived_us <= batch.at_us[-1]  # what follows happens, and so arrives, no sooner
-        self._waiting = made.take(np.flatnonzero(~due)) if not due.all() else None
-        return _in_order(made, np.flatnonzero(due))
+    def take(self, batch: NDArray[np.void]) -> Arrivals:
+        """Send lines (dtype ``LINES``) that follow those before in time; what arrives until their last instant."""
+        made = stacked([self._waiting, *self._messed(batch)])
+        due = made["arrived_us"] <= batch["at_us"][-1]  # what follows happens, and so arrives, no sooner
+        self._waiting = picked(made, ~due)
+        return Arrivals(_in_order(picked(made, due)))
 
     def rest(self) -> Arrivals:
         """What arrives after the last batch."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is None:
-            return messed(Traffic.none(), MessSettings(), seed=0)
-        return _in_order(waiting, np.arange(len(waiting)))
+        waiting, self._waiting = self._waiting, np.empty(0, ARRIVALS)
+        return Arrivals(_in_order(waiting))
 
-    def _messed(self, batch: Traffic) -> Iterator[Arrivals]:
-        edges = np.searchsorted(batch.at_us, [until_us for until_us, _ in self._stretches[:-1]]).tolist()
-        for begin, end, (_, rates) in zip([0, *edges], [*edges, len(batch)], self._stretches, strict=True):
+    def _messed(self, batch: NDArray[np.void]) -> Iterator[NDArray[np.void]]:
+        edges = np.searchsorted(batch["at_us"], self._untils_us).tolist()
+        for begin, end, dice in zip([0, *edges], [*edges, len(batch)], self._dice, strict=True):
             if end > begin:
-                part = batch.take(slice(begin, end))
-                yield messed(part, rates, seed=self._seed, n_items=self._n_items)
+                yield messed(batch[begin:end], dice)
 
 
-def messed(traffic: Traffic, settings: MessSettings, *, seed: int, n_items: int = 0) -> Arrivals:
-    """One batch with its robots, losses, faults, delays and second sendings; in no order."""
-    parts = [_sent(traffic, settings, seed)]
-    if settings.robot_rate > 0:
-        parts += _robots(traffic, settings, seed, n_items)
-    made = joined(parts)
-    if settings.broken_event is not None:
-        made = made.take(np.flatnonzero(~_lost(made.traffic, settings, seed)))
-    made = _delayed(made, settings, seed)
-    again = _again(made, settings, seed) if settings.duplicate_rate > 0 else []
-    return joined([made, *again])
+@dataclass(frozen=True, slots=True, eq=False)
+class Dice:
+    """The rates of a stretch of time as compiled code reads them."""
+
+    settings: MessSettings
+    seed: int
+    n_items: int
+    chances: NDArray[np.float64]  # (7,) by stream; of the jitter its seconds
+    salts: NDArray[np.uint64]  # (7,)
+    broken: int  # code of the event whose tracking is broken; -1 none
+
+    @classmethod
+    def of(cls, settings: MessSettings, seed: int, n_items: int) -> Dice:
+        """Of these rates and this seed."""
+        rates = (
+            settings.bad_rate,
+            1.0,
+            settings.robot_rate / settings.robot_pages,
+            settings.broken_rate,
+            settings.jitter_s,
+            settings.late_rate,
+            settings.duplicate_rate,
+        )
+        salts = np.array([_salt(seed, name) for name in _STREAMS], np.uint64)
+        broken = EVENT_CODES.get(settings.broken_event or "", -1)
+        return cls(settings, seed, n_items, np.array(rates), salts, broken)
+
+    def uniform(self, stream: str, key: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Draws in [0, 1)."""
+        return uniform(self.seed, stream, key)
 
 
-def joined(parts: list[Arrivals]) -> Arrivals:
-    """All rows, one part after another."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in _OF_ARRIVALS)
-    return Arrivals(Traffic.joined([part.traffic for part in parts]), *columns)
-
-
-def _in_order(made: Arrivals, rows: NDArray[np.intp]) -> Arrivals:
-    """These rows in the order of their arrival; those of one instant keep theirs."""
-    at_us = made.arrived_us[rows]
-    if len(rows) == len(made) and (at_us[1:] >= at_us[:-1]).all():
+def messed(lines: NDArray[np.void], dice: Dice) -> NDArray[np.void]:
+    """``(M,)`` ARRIVALS of one batch: its robots, losses, faults, delays and second sendings; in no order."""
+    made = _arriving(lines)
+    fate = _cast(made, dice.broken, dice.chances, dice.salts)
+    if not fate.any():
         return made
-    return made.take(rows[np.argsort(at_us, kind="stable")])
+    if (fate & _SETS_OFF).any():
+        robots = _robots(picked(lines, fate & _SETS_OFF > 0), dice)
+        fate = np.concatenate([fate, _cast(robots, dice.broken, dice.chances, dice.salts)])
+        made = stacked([made, robots])
+    if (fate & _LOST).any():
+        made, fate = picked(made, fate & _LOST == 0), fate[fate & _LOST == 0]
+    _delay(made, np.flatnonzero(fate & _LATE), dice)
+    return stacked([made, _again(picked(made, fate & _TWICE > 0), dice)])
 
 
-def _sent(traffic: Traffic, settings: MessSettings, seed: int) -> Arrivals:
-    """What people's browsers send, some of it wrong."""
-    size = len(traffic)
-    fault = _faults(traffic, settings, seed) if settings.bad_rate > 0 else np.zeros(size, np.int8)
-    nobody, honest = np.full(size, -1, np.int32), np.zeros(size, np.bool_)
-    return Arrivals(traffic, traffic.at_us, fault, nobody, honest)
+def _in_order(made: NDArray[np.void]) -> NDArray[np.void]:
+    """In the order of their arrival; those of one instant keep theirs."""
+    return picked(made, np.argsort(made["arrived_us"], kind="stable"))
 
 
-def _faults(traffic: Traffic, settings: MessSettings, seed: int) -> NDArray[np.int8]:
-    bad = uniform(seed, "bad", traffic.event_no) < settings.bad_rate
-    kinds = np.where(traffic.item < 0, _OF_ANY_EVENT, len(FAULTS) - 1)
-    kind = 1 + (uniform(seed, "fault", traffic.event_no) * kinds).astype(np.int8)
-    return np.where(bad, kind, np.int8(0))
+def _arriving(lines: NDArray[np.void]) -> NDArray[np.void]:
+    """At once, as they should be, of people."""
+    made = np.empty(len(lines), ARRIVALS)
+    plain(made["sent"])[:] = plain(lines)
+    made["arrived_us"] = lines["at_us"]
+    made["fault"], made["robot"], made["honest"] = 0, -1, False
+    return made
 
 
-def _robots(traffic: Traffic, settings: MessSettings, seed: int, n_items: int) -> list[Arrivals]:
+def _robots(causes: NDArray[np.void], dice: Dice) -> NDArray[np.void]:
     """Bursts of page views, each set off by the event of a shopper, so that robots follow the shop's hours."""
-    pages = settings.robot_pages
-    draw = uniform(seed, "robot", traffic.event_no)
-    begins = np.flatnonzero((traffic.line == 0) & (draw < settings.robot_rate / pages))
-    if not len(begins):
-        return []
-    cause = np.repeat(begins, pages)
-    page = np.tile(np.arange(pages), len(begins))
-    number = (uniform(seed, "which robot", traffic.event_no[begins]) * settings.n_robots).astype(np.int32)
-    robot = np.repeat(number, pages)
-    event_no = mixed(traffic.event_no[cause], page)
-    draw = uniform(seed, "page", event_no)
+    settings, pages = dice.settings, dice.settings.robot_pages
+    number = (dice.uniform("which robot", causes["event_no"]) * settings.n_robots).astype(np.int32)
+    like, page = (
+        picked(causes, np.repeat(np.arange(len(causes)), pages)),
+        np.tile(np.arange(pages), len(causes)),
+    )
+    event_no = mixed(like["event_no"], page)
+    draw = dice.uniform("page", event_no)
     if settings.robot_targets:
-        wanted = uniform(seed, "target", np.arange(settings.robot_targets)) * n_items
+        wanted = dice.uniform("target", np.arange(settings.robot_targets)) * dice.n_items
         item = wanted.astype(np.int32)[(draw * settings.robot_targets).astype(np.int64)]
     else:
-        item = (draw * n_items).astype(np.int32)
-    honest = uniform(seed, "honest", np.arange(settings.n_robots)) < settings.robot_honesty
-    views = _views(traffic.take(cause), event_no, page, item)
-    return [Arrivals(views, views.at_us, np.zeros(len(cause), np.int8), robot, honest[robot])]
+        item = (draw * dice.n_items).astype(np.int32)
+    honest = dice.uniform("honest", np.arange(settings.n_robots)) < settings.robot_honesty
+    made = _arriving(_views(like, event_no, page, item))
+    made["robot"] = np.repeat(number, pages)
+    made["honest"] = honest[made["robot"]]
+    return made
 
 
 def _views(
-    like: Traffic, event_no: NDArray[np.int64], page: NDArray[np.int64], item: NDArray[np.int32]
-) -> Traffic:
+    like: NDArray[np.void], event_no: NDArray[np.int64], page: NDArray[np.int64], item: NDArray[np.int32]
+) -> NDArray[np.void]:
     """Single page views at the time of other lines, of nobody known."""
     blank = {
         "line": 0,
@@ -224,41 +279,28 @@ def _views(
         "query": -1,
         "recommendation": -1,
     }
-    filled = {"event": VIEW, "quantity": 1, "price_minor": -1, **blank}
-    constant = {name: np.full(len(item), value, DTYPES[name]) for name, value in filled.items()}
-    at_us = like.at_us + (page * _ROBOT_S * SECOND_US).astype(np.int64)
-    session = mixed(like.event_no, np.full(len(item), len(page)))  # no page's number
-    return replace(like, event_no=event_no, at_us=at_us, item=item, session=session, **constant)
+    session = mixed(like["event_no"], np.full(len(item), len(page)))  # no page's number
+    views = {"event": VIEW, "event_no": event_no, "item": item, "quantity": 1, "price_minor": -1}
+    made = stacked([like])
+    for name, values in {**blank, **views, "session": session}.items():
+        made[name] = values
+    made["at_us"] += (page * _ROBOT_S * SECOND_US).astype(np.int64)
+    return made
 
 
-def _lost(traffic: Traffic, settings: MessSettings, seed: int) -> NDArray[np.bool_]:
-    """Events of the type whose tracking is broken."""
-    broken = traffic.event == EVENT_CODES[str(settings.broken_event)]
-    return broken & (uniform(seed, "lost", traffic.event_no) < settings.broken_rate)
+def _delay(made: NDArray[np.void], late: NDArray[np.intp], dice: Dice) -> None:
+    """These rows wait for a connection."""
+    if len(late):
+        draw = dice.uniform("how late", made["sent"]["event_no"][late])
+        hours = -np.log1p(-draw) * dice.settings.late_hours
+        made["arrived_us"][late] += np.minimum(hours * HOUR_US, _LATEST_US).astype(np.int64)
 
 
-def _delayed(made: Arrivals, settings: MessSettings, seed: int) -> Arrivals:
-    number, arrived_us = made.traffic.event_no, made.arrived_us
-    if settings.jitter_s > 0:
-        wait_s = uniform(seed, "jitter", number) * settings.jitter_s
-        arrived_us = arrived_us + (wait_s * SECOND_US).astype(np.int64)
-    if settings.late_rate > 0:
-        late = uniform(seed, "late", number) < settings.late_rate
-        hours = -np.log1p(-uniform(seed, "how late", number)) * settings.late_hours
-        wait_us = np.where(late, np.minimum(hours * HOUR_US, _LATEST_US), 0.0)
-        arrived_us = arrived_us + wait_us.astype(np.int64)
-    return replace(made, arrived_us=arrived_us)
-
-
-def _again(made: Arrivals, settings: MessSettings, seed: int) -> list[Arrivals]:
+def _again(again: NDArray[np.void], dice: Dice) -> NDArray[np.void]:
     """Second sendings: of the same body, seconds to minutes after the first."""
-    number = made.traffic.event_no
-    twice = np.flatnonzero(uniform(seed, "twice", number) < settings.duplicate_rate)
-    if not len(twice):
-        return []
-    again = made.take(twice)
-    pause_us = (1.0 + 299.0 * uniform(seed, "pause", number[twice])) * SECOND_US
-    return [replace(again, arrived_us=again.arrived_us + pause_us.astype(np.int64))]
+    pause_us = (1.0 + 299.0 * dice.uniform("pause", again["sent"]["event_no"])) * SECOND_US
+    again["arrived_us"] += pause_us.astype(np.int64)
+    return again
 
 
 def uniform(seed: int, stream: str, key: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -267,12 +309,12 @@ def uniform(seed: int, stream: str, key: NDArray[np.int64]) -> NDArray[np.float6
     Source:
         Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014 (SplitMix64).
     """
-    return _draws(key, _salt(seed, stream))
+    return _draws(np.ascontiguousarray(key), _salt(seed, stream))
 
 
 def mixed(key: NDArray[np.int64], part: NDArray[np.int64]) -> NDArray[np.int64]:
     """A number of its own for each part of a key; negative, so that no key is one."""
-    return _parts(key, part)
+    return _parts(np.ascontiguousarray(key), part)
 
 
 @lru_cache(maxsize=1_000)
@@ -282,10 +324,40 @@ def _salt(seed: int, stream: str) -> np.uint64:
 
 
 @njit(cache=True)
+def _cast(
+    made: NDArray[np.void], broken: int, chances: NDArray[np.float64], salts: NDArray[np.uint64]
+) -> NDArray[np.uint8]:
+    """``(N,)`` bits of what befalls each line; faults and jitter are written at once."""
+    fate = np.zeros(len(made), np.uint8)
+    for n in range(len(made)):
+        row, sent = made[n], made[n].sent
+        key = _mix(np.uint64(sent.event_no))
+        if row.robot < 0:
+            if _draw(key, salts[_BAD]) < chances[_BAD]:
+                kinds = _OF_ANY_EVENT if sent.item < 0 else _N_FAULTS
+                row.fault = 1 + int(_draw(key, salts[_FAULT]) * kinds)
+            if sent.line == 0 and _draw(key, salts[_ROBOT]) < chances[_ROBOT]:
+                fate[n] |= _SETS_OFF
+        if sent.event == broken and _draw(key, salts[_LOSES]) < chances[_LOSES]:
+            fate[n] |= _LOST
+        if _draw(key, salts[_TARRIES]) < chances[_TARRIES]:
+            fate[n] |= _LATE
+        if _draw(key, salts[_REPEATS]) < chances[_REPEATS]:
+            fate[n] |= _TWICE
+        row.arrived_us += int(_draw(key, salts[_JITTER]) * chances[_JITTER] * SECOND_US)
+    return fate
+
+
+@njit(cache=True)
+def _draw(key: np.uint64, salt: np.uint64) -> float:
+    return (_mix(key + salt) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(cache=True)
 def _draws(key: NDArray[np.int64], salt: np.uint64) -> NDArray[np.float64]:
     drawn = np.empty(len(key), np.float64)
     for n in range(len(key)):
-        drawn[n] = (_mix(_mix(np.uint64(key[n])) + salt) >> np.uint64(11)) * 2.0**-53
+        drawn[n] = _draw(_mix(np.uint64(key[n])), salt)
     return drawn
 
 

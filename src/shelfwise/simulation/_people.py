@@ -111,7 +111,7 @@ def _rhythm(
 @nb.njit(cache=True)
 def person_of(ground: Ground, number: int, at_us: int) -> Person:
     """The latents of a shopper at an instant."""
-    rules = ground.rules
+    rules = ground.rules[0]
     key = stream(ground.seed, PERSON, number)
     drifted = uniform(key, _DRIFT) < rules.drift
     taste_key = stream(ground.seed, DRIFTED if drifted else TASTE, number)
@@ -139,7 +139,7 @@ def _taste(ground: Ground, key: np.uint64, favourites: NDArray[np.int64]) -> NDA
     Of length ``taste_weight * sqrt(T)`` in the mean, so that it gives items, about 1 long, a spread of
     ``taste_weight`` where directions are at random.
     """
-    rules = ground.rules
+    rules = ground.rules[0]
     taste, told = np.empty(TASTES), 0.0
     for t in range(TASTES):
         pull = 0.0
@@ -159,7 +159,7 @@ def _taste(ground: Ground, key: np.uint64, favourites: NDArray[np.int64]) -> NDA
 def _staple(ground: Ground, favourites: NDArray[np.int64], number: int, slot: int, at_us: int) -> int:
     """The regular item of a slot: kept for ``staple_days``, each slot from another day on; -1 if not yet on sale."""
     key = fold(stream(ground.seed, STAPLE, number), slot)
-    period = ground.rules.staple_us
+    period = ground.rules[0].staple_us
     phase = int(uniform(key, FIRST) * period)
     epoch = (at_us + phase) // period
     key = fold(key, epoch)
@@ -179,28 +179,30 @@ def drawn_item(ground: Ground, category: int, chance: float, running: NDArray[np
 @nb.njit(cache=True)
 def brand_gain(ground: Ground, number: int, brand: int) -> float:
     """What a shopper makes of a brand, log-odds."""
-    if ground.rules.brand_weight == 0.0:
+    if ground.rules[0].brand_weight == 0.0:
         return 0.0
-    return ground.rules.brand_weight * normal(stream(ground.seed, BRAND, number), brand)
+    return ground.rules[0].brand_weight * normal(stream(ground.seed, BRAND, number), brand)
 
 
 @nb.njit(cache=True)
 def is_wholesale(ground: Ground, number: int) -> int:
     """1 if they buy for their own shop, else 0."""
-    return 1 if uniform(stream(ground.seed, PERSON, number), _WHOLESALE) < ground.rules.wholesale_share else 0
+    return (
+        1 if uniform(stream(ground.seed, PERSON, number), _WHOLESALE) < ground.rules[0].wholesale_share else 0
+    )
 
 
 @nb.njit(cache=True)
 def main_device(ground: Ground, number: int) -> int:
     """Place in DEVICES."""
     chance = uniform(stream(ground.seed, PERSON, number), _DEVICE)
-    return place(chance, ground.rules.device_shares, 0, len(ground.rules.device_shares))
+    return place(chance, ground.rules[0].device_shares, 0, len(ground.rules[0].device_shares))
 
 
 @nb.njit(cache=True)
 def country_of(ground: Ground, number: int) -> int:
     """Place in COUNTRIES: the first is home; those abroad fall off as 1/rank."""
     key = stream(ground.seed, PERSON, number)
-    if uniform(key, _ABROAD) < ground.rules.home_country_share:
+    if uniform(key, _ABROAD) < ground.rules[0].home_country_share:
         return 0
     return int(min(float(_N_COUNTRIES) ** uniform(key, _COUNTRY), _N_COUNTRIES - 1.0))

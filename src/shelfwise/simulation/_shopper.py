@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from shelfwise.simulation._choice import responded
 from shelfwise.simulation._ground import MAX_POSITIONS, Week
 from shelfwise.simulation._people import Person, person_of
 from shelfwise.simulation._telling import Plan, State
-from shelfwise.simulation._traffic import Traffic
+from shelfwise.simulation._traffic import LINES, Traffic, picked, plain
 from shelfwise.simulation._visits import Need
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 NO_ROWS = np.empty(0, np.int32)
 
-# Lines that a step of a visit can send, at most 128 positions, all clicked, or a cart three times; and lines that may
-# wait beside them to be drained.
-_ROOM, _KEPT = 1_024, 384
+_ROOM = (
+    1_024  # lines that a step of a visit can write: at most 128 positions, all clicked, or a cart three times
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,16 +59,29 @@ class Context:
 class Response:
     """What the shopper did with a slate, by position."""
 
-    examined: NDArray[np.bool_]  # (K,)
-    clicked: NDArray[np.bool_]  # (K,) within examined
-    carted: NDArray[np.bool_]  # (K,) at most one, within clicked
-    bought: NDArray[np.bool_]  # (K,) within carted: the cart is paid for at the end of the visit
+    outcome: NDArray[np.int8]  # (K,) 0 not looked at, 1 examined, 2 clicked
+    chosen: int  # the position put into the cart, one of those clicked; -1 none
+    pays: bool  # for the cart, at the end of the visit
 
-    @classmethod
-    def of(cls, outcome: NDArray[np.int8], chosen: int, pays: bool) -> Response:
-        """From a kernel's answer: 0 not looked at, 1 examined, 2 clicked; the position chosen, or -1."""
-        carted = np.arange(len(outcome)) == chosen
-        return cls(outcome >= 1, outcome == 2, carted, carted & pays)
+    @property
+    def examined(self) -> NDArray[np.bool_]:
+        """``(K,)``"""
+        return self.outcome >= 1
+
+    @property
+    def clicked(self) -> NDArray[np.bool_]:
+        """``(K,)``, within examined."""
+        return self.outcome == 2
+
+    @property
+    def carted(self) -> NDArray[np.bool_]:
+        """``(K,)``, at most one, within clicked."""
+        return np.arange(len(self.outcome)) == self.chosen
+
+    @property
+    def bought(self) -> NDArray[np.bool_]:
+        """``(K,)``, within carted."""
+        return self.carted & self.pays
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +111,7 @@ class Shopper:
             slate.list,
             draw,
         )
-        return Response.of(outcome, chosen, pays)
+        return Response(outcome, chosen, pays)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +121,38 @@ class Ask:
     list: int  # place in LISTS: home, product, cart
     context: Context
     at_us: int  # now
+
+
+class Outbox:
+    """Lines that visits have written and nobody has taken yet; visits that are under way together share one."""
+
+    def __init__(self) -> None:
+        self.lines = np.empty(2 * _ROOM, LINES)
+        self.used = np.zeros(1, np.int64)
+
+    def __len__(self) -> int:
+        return int(self.used[0])
+
+    @property
+    def last_us(self) -> int:
+        """When the last of them happens; 0 where there is none."""
+        return int(self.lines["at_us"][: len(self)].max(initial=0))
+
+    def make_room(self) -> None:
+        """For the lines of one more step."""
+        if len(self.lines) - len(self) < _ROOM:
+            longer = np.empty(2 * len(self.lines), LINES)
+            plain(longer)[: len(self)] = plain(self.lines)[: len(self)]
+            self.lines = longer
+
+    def drain(self, until_us: int | None = None) -> NDArray[np.void]:
+        """Takes out what happened until an instant, in time order; later lines stay, in time order too."""
+        lines = self.lines[: len(self)]
+        lines = picked(lines, np.argsort(lines["at_us"], kind="stable"))
+        n_due = len(lines) if until_us is None else int(np.searchsorted(lines["at_us"], until_us, "right"))
+        self.used[0] = len(lines) - n_due
+        plain(self.lines)[: len(self)] = plain(lines)[n_due:]
+        return lines[:n_due]
 
 
 class Visit:
@@ -124,11 +169,19 @@ class Visit:
     What the shop shows competes with its own pages: a need that a slate has met is not looked for again.
     """
 
-    def __init__(self, world: World, week: Week, session: int, start_us: int, gift_odds: float) -> None:
+    def __init__(
+        self,
+        world: World,
+        week: Week,
+        session: int,
+        start_us: int,
+        gift_odds: float,
+        outbox: Outbox | None = None,
+    ) -> None:
         self._world, self._week = world, week
-        self._state = telling.new_state(_ROOM)
-        self._plan: Plan = visits.begin(world.ground, self._state, session, start_us, gift_odds)
-        self._sent: list[NDArray[np.void]] = []
+        self._outbox = Outbox() if outbox is None else outbox
+        self._state = telling.new_state(0)
+        self._plan: Plan = visits.enter(world.ground, week, self._state, session, start_us, gift_odds)
         self._ask: Ask | None = None
         self._asked = 0
         self._met = False  # the need looked for is met by a slate
@@ -143,26 +196,21 @@ class Visit:
 
     def asks(self) -> Iterator[Ask]:
         """Goes through the visit, and stops where a slate may be shown: home, product pages, the cart."""
-        state, ground = self._state, self._world.ground
-        yield self._place(visits.HOME, self._need(0), NO_ROWS)
+        number, ground = self._state.number, self._world.ground
+        yield self._place(visits.HOME, NO_ROWS)
         for n in range(self._plan.needs):
-            need = self._need(n)
             if self._met:
                 self._met = False
                 continue
-            state.number[telling.VIEWED] = -1
-            carted = visits.meet(ground, self._week, state, self._plan, n)
-            self._make_room()
-            if state.number[telling.VIEWED] >= 0:
-                at_hand = np.array([state.number[telling.VIEWED]], np.int32)
-                wanted = self._need(n + 1) if carted and n + 1 < self._plan.needs else need
-                yield self._place(visits.PRODUCT, wanted, at_hand)
+            carted = visits.seek(ground, self._week, self._ready(), self._plan, n)
+            if number[telling.VIEWED] >= 0:
+                yield self._place(visits.PRODUCT, number[telling.VIEWED : telling.VIEWED + 1])
                 self._met &= carted  # a need looked for in vain is over, met or not
-        if state.number[telling.N_CART]:
-            yield self._place(visits.CART_PAGE, Need(visits.CART_PAGE, -1, -1), NO_ROWS)
+        if number[telling.N_CART]:
+            number[telling.SOUGHT], number[telling.TARGET] = -1, -1
+            yield self._place(visits.CART_PAGE, NO_ROWS)
         self._ask = None
-        visits.check_out(ground, state, self._plan)
-        self._make_room()
+        visits.check_out(ground, self._ready(), self._plan)
 
     def show(self, slate: Slate) -> Response:
         """The shopper reacts to a slate, at the ask that stands."""
@@ -171,11 +219,11 @@ class Visit:
                 "visit", self.session, "an ask that stands: show slates while going through asks()"
             )
         context, rows = self._ask.context, self._world.require_rows(slate.item)
-        need = Need(slate.list, context.category, context.target)
+        need, state = Need(slate.list, context.category, context.target), self._ready()
         chosen = visits.offered(
             self._world.ground,
             self._week,
-            self._state,
+            state,
             self._plan,
             self._asked,
             rows,
@@ -183,36 +231,27 @@ class Visit:
             context.seeds,
             slate.recommendation,
         )
-        self._make_room()
         self._asked += 1
-        met = chosen >= 0 and self._world.items.category[rows[chosen]] == context.category
-        self._met = self._met or bool(met)
-        return Response.of(self._state.outcome[: len(rows)].copy(), chosen, self._plan.pays)
+        self._met |= chosen >= 0 and bool(self._world.items.category[rows[chosen]] == context.category)
+        return Response(state.outcome[: len(rows)].copy(), chosen, self._plan.pays)
 
     def drain(self) -> Traffic:
-        """Lines since the last call, in time order."""
-        return Traffic.of_records(self.records())
+        """Lines since the last call, in time order; of all visits that share the outbox."""
+        return Traffic.of_records(self._outbox.drain())
 
-    def records(self) -> NDArray[np.void]:
-        """The same as rows of dtype ``LINES``: less to do where many visits are brought together."""
-        sent = [*self._sent, self._state.lines[: self._state.number[telling.N_LINES]].copy()]
-        self._sent, self._state.number[telling.N_LINES] = [], 0
-        return sent[0] if len(sent) == 1 else np.concatenate(sent)
-
-    def _need(self, n: int) -> Need:
-        return Need(*visits.need_of(self._world.ground, self._week, self._state, self._plan, n))
-
-    def _place(self, shown: int, need: Need, at_hand: NDArray[np.int32]) -> Ask:
-        state: State = self._state
-        in_cart = state.seeds[: state.number[telling.N_SEEDS]]
-        seeds = np.concatenate([at_hand, in_cart])[: telling.SEEDS]
-        context = Context(self.at_us, self.intent, need.category, need.target, seeds)
-        self._ask = Ask(shown, context, int(state.number[telling.NOW]))
+    def _place(self, shown: int, at_hand: NDArray[Any]) -> Ask:
+        number, seeds = self._state.number, self._state.seeds
+        rows = np.empty(min(len(at_hand) + int(number[telling.N_SEEDS]), telling.SEEDS), np.int32)
+        rows[: len(at_hand)] = at_hand
+        rows[len(at_hand) :] = seeds[: len(rows) - len(at_hand)]
+        category, target = int(number[telling.SOUGHT]), int(number[telling.TARGET])
+        context = Context(self.at_us, self.intent, category, target, rows)
+        self._ask = Ask(shown, context, int(number[telling.NOW]))
         return self._ask
 
-    def _make_room(self) -> None:
-        """Takes lines out of the kernel's way where the next step could run out of them."""
-        n_lines = int(self._state.number[telling.N_LINES])
-        if n_lines > _KEPT:
-            self._sent.append(self._state.lines[:n_lines].copy())
-            self._state.number[telling.N_LINES] = 0
+    def _ready(self) -> State:
+        """The state, with room in the outbox for the next step."""
+        self._outbox.make_room()
+        if self._state.lines is not self._outbox.lines:
+            self._state = self._state._replace(lines=self._outbox.lines, used=self._outbox.used)
+        return self._state

@@ -13,7 +13,7 @@ from shelfwise.domain import EVENT_CODES, MAX_LINES
 from shelfwise.simulation._ground import MAX_POSITIONS, Ground
 from shelfwise.simulation._people import Person
 from shelfwise.simulation._random import SESSION, codes, exponential, stream
-from shelfwise.simulation._traffic import DTYPES
+from shelfwise.simulation._traffic import LINES
 
 # Bits of the numbers: a visit's stand below the shopper's, an event's below the visit's.
 DAY_BITS, VISIT_BITS, EVENT_BITS = 16, 6, 14
@@ -21,8 +21,6 @@ SHOPPER_LIMIT = 1 << (62 - DAY_BITS - VISIT_BITS - EVENT_BITS)  # 2^26
 VISIT_LIMIT = (1 << VISIT_BITS) - 1  # visits of a shopper on a day
 EVENT_LIMIT = (1 << EVENT_BITS) - 1  # events of a visit
 SEEDS = 8  # items at hand that a choice looks at
-
-LINES = np.dtype(list(DTYPES.items()), align=True)
 
 _EVENTS = "search view_item_list select_item view_item add_to_cart view_cart begin_checkout purchase".split()
 SEARCH, LIST, SELECT, VIEW, CART, VIEW_CART, BEGIN, PURCHASE = codes(EVENT_CODES[name] for name in _EVENTS)
@@ -32,7 +30,7 @@ _NO_LIST = np.int64(0)
 _PACE = 10_000  # counters of a visit's key from which the pace of its events is drawn
 
 # Places in ``State.number``.
-N_LINES, N_EVENTS, NOW, N_CART, N_SEEDS, LAST, VIEWED, KNOWN, TELLS = range(9)
+N_EVENTS, NOW, N_CART, N_SEEDS, LAST, VIEWED, KNOWN, TELLS, SOUGHT, TARGET = range(10)
 ALL_EVENTS = -1  # TELLS is a set of bits by event code
 
 
@@ -60,6 +58,7 @@ class State(NamedTuple):
     listed: NDArray[np.int32]  # (MAX_POSITIONS,) scratch: the list that is drawn up
     outcome: NDArray[np.int8]  # (MAX_POSITIONS,) of each position of the last list: 0, 1 examined, 2 clicked
     lines: NDArray[np.void]  # (N,) LINES: what is sent
+    used: NDArray[np.int64]  # (1,) how many of them are written
 
 
 def new_state(n_lines: int, tells: int = ALL_EVENTS) -> State:
@@ -75,6 +74,7 @@ def new_state(n_lines: int, tells: int = ALL_EVENTS) -> State:
         np.zeros(MAX_POSITIONS, np.int32),
         np.zeros(MAX_POSITIONS, np.int8),
         np.empty(n_lines, LINES),
+        np.zeros(1, np.int64),
     )
 
 
@@ -133,7 +133,7 @@ def tell_item(
     answer: int,
 ) -> None:
     """An event of one item."""
-    event_no = _next_event(ground, state, visit, ground.rules.pace_us)
+    event_no = _next_event(ground, state, visit, ground.rules[0].pace_us)
     if _told(state, event):
         price = ground.items[item].price_minor
         _write(state, visit, event, event_no, 0, item, quantity, price, index, shown, query, NO, answer)
@@ -143,7 +143,7 @@ def tell_item(
 def tell_list(
     ground: Ground, state: State, visit: Plan, items: NDArray[np.int32], shown: int, query: int, answer: int
 ) -> None:
-    event_no = _next_event(ground, state, visit, ground.rules.pace_us)
+    event_no = _next_event(ground, state, visit, ground.rules[0].pace_us)
     if _told(state, LIST):
         for k in range(len(items)):
             price = ground.items[items[k]].price_minor
@@ -153,7 +153,7 @@ def tell_list(
 @nb.njit(cache=True)
 def tell_cart(ground: Ground, state: State, visit: Plan, event: int, order: int) -> None:
     """An event of all that lies in the cart."""
-    event_no = _next_event(ground, state, visit, ground.rules.pace_us)
+    event_no = _next_event(ground, state, visit, ground.rules[0].pace_us)
     if not _told(state, event):
         return
     for row in range(state.number[N_CART]):
@@ -179,8 +179,8 @@ def _write(
     answer: int,
 ) -> None:
     """A line to the end of the lines."""
-    row = state.lines[state.number[N_LINES]]
-    state.number[N_LINES] += 1
+    row = state.lines[state.used[0]]
+    state.used[0] += 1
     row.event, row.event_no, row.line, row.at_us = event, event_no, line, state.number[NOW]
     row.shopper, row.device, row.known = visit.person.number, visit.device, state.number[KNOWN] == 1
     row.session, row.item, row.quantity, row.price_minor = visit.session, item, quantity, price_minor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ DTYPES: dict[str, str] = {
     "country": "i2",
     "recommendation": "i8",
 }
+LINES = np.dtype(list(DTYPES.items()), align=True)  # the same as records: few rows are moved about faster so
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,12 +100,39 @@ class Traffic:
 
     @classmethod
     def of_records(cls, records: NDArray[np.void]) -> Traffic:
-        """Columns of a record array; copies."""
+        """Columns of records of dtype ``LINES``; copies."""
         return cls(**{name: records[name].copy() for name in DTYPES})
+
+    def records(self) -> NDArray[np.void]:
+        """``(N,)`` rows of dtype ``LINES``; a copy."""
+        made = np.empty(len(self), LINES)
+        for name, column in self.columns().items():
+            made[name] = column
+        return made
 
     def in_time_order(self) -> Traffic:
         """Sorted by instant; what happened at the same one keeps its order."""
         return self.take(np.argsort(self.at_us, kind="stable"))
+
+
+def stacked(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Records of one dtype, part after part."""
+    return np.concatenate([plain(part) for part in parts]).view(parts[0].dtype)
+
+
+def picked(records: NDArray[np.void], rows: NDArray[Any]) -> NDArray[np.void]:
+    """These of the records, in this order."""
+    return plain(records)[rows].view(records.dtype)
+
+
+def plain(records: NDArray[np.void]) -> NDArray[np.void]:
+    """Records as bytes without fields, which numpy moves about ten times as fast."""
+    return records.view(_bytes(records.dtype.itemsize))
+
+
+@cache
+def _bytes(size: int) -> np.dtype[np.void]:
+    return np.dtype((np.void, size))
 
 
 def in_time_order(parts: Iterable[tuple[int, Traffic]]) -> Iterator[Traffic]:

@@ -137,7 +137,7 @@ class Truth:
         items = self.world.items
         table: dict[tuple[str, int], NDArray[np.float64]] = {}
         for wholesale in (0, 1):
-            units = mean_quantity(self.world.ground.rules, wholesale)
+            units = mean_quantity(self.world.ground.rules[0], wholesale)
             table["orders", wholesale] = np.ones(len(items))
             table["revenue_minor", wholesale] = np.asarray(units * items.price_minor)
             table["margin_minor", wholesale] = np.asarray(units * (items.price_minor - items.cost_minor))

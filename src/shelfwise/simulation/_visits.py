@@ -27,7 +27,6 @@ from shelfwise.simulation._telling import (
     LAST,
     N_CART,
     N_EVENTS,
-    N_LINES,
     N_SEEDS,
     NO,
     NOW,
@@ -36,6 +35,8 @@ from shelfwise.simulation._telling import (
     SEARCH,
     SEEDS,
     SELECT,
+    SOUGHT,
+    TARGET,
     VIEW,
     VIEW_CART,
     VIEWED,
@@ -77,7 +78,7 @@ class Need(NamedTuple):
 @nb.njit(cache=True)
 def begin(ground: Ground, state: State, session: int, start_us: int, gift_odds: float) -> Plan:
     """Settles a visit and clears the state, but for the lines."""
-    rules, number = ground.rules, session >> (DAY_BITS + VISIT_BITS)
+    rules, number = ground.rules[0], session >> (DAY_BITS + VISIT_BITS)
     key = stream(ground.seed, SESSION, session)
     person = person_of(ground, number, start_us)
     intent = _intent(ground, person, uniform(key, _INTENT), gift_odds)
@@ -102,7 +103,7 @@ def begin(ground: Ground, state: State, session: int, start_us: int, gift_odds: 
 
 @nb.njit(cache=True)
 def _intent(ground: Ground, person: Person, chance: float, gift_odds: float) -> int:
-    shares = ground.rules.intent_shares[person.wholesale]
+    shares = ground.rules[0].intent_shares[person.wholesale]
     total = 0.0
     for n in range(4):
         total += shares[n] * (gift_odds if n == GIFT else 1.0)
@@ -116,7 +117,7 @@ def _intent(ground: Ground, person: Person, chance: float, gift_odds: float) -> 
 
 @nb.njit(cache=True)
 def _n_needs(ground: Ground, person: Person, key: np.uint64, intent: int) -> int:
-    rules = ground.rules
+    rules = ground.rules[0]
     if intent in (MISSION, REPURCHASE):
         log_needs = person.basket + rules.basket_sigma * normal(key, _BASKET)
         count = math.ceil(rules.basket_medians[person.wholesale] * math.exp(log_needs))
@@ -130,7 +131,7 @@ def _n_needs(ground: Ground, person: Person, key: np.uint64, intent: int) -> int
 @nb.njit(cache=True)
 def need_of(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> Need:
     """What the visit looks for next: a regular item, a complement of the last one, or something of a category."""
-    rules, key = ground.rules, fold(visit_key(ground, visit), _NEED + n)
+    rules, key = ground.rules[0], fold(visit_key(ground, visit), _NEED + n)
     target = NO
     if rules.staples > 0 and uniform(key, _REGULAR) < rules.staple_rates[visit.intent]:
         target = visit.person.staples[place(uniform(key, _WHICH), rules.staple_weights, 0, rules.staples)]
@@ -163,13 +164,38 @@ def meet(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> bool:
 
 
 @nb.njit(cache=True)
+def enter(ground: Ground, week: Week, state: State, session: int, start_us: int, gift_odds: float) -> Plan:
+    """As ``begin``, in the closed loop: what is looked for first stands in the state, for the home page's slate."""
+    visit = begin(ground, state, session, start_us, gift_odds)
+    _aim(state, need_of(ground, week, state, visit, 0))
+    return visit
+
+
+@nb.njit(cache=True)
+def seek(ground: Ground, week: Week, state: State, visit: Plan, n: int) -> bool:
+    """As ``meet``, in the closed loop: what is looked for now stands in the state: this need, or once met the next."""
+    need = need_of(ground, week, state, visit, n)
+    state.number[VIEWED] = -1
+    carted = meet(ground, week, state, visit, n)
+    if carted and n + 1 < visit.needs:
+        need = need_of(ground, week, state, visit, n + 1)
+    _aim(state, need)
+    return carted
+
+
+@nb.njit(cache=True)
+def _aim(state: State, need: Need) -> None:
+    state.number[SOUGHT], state.number[TARGET] = need.category, need.target
+
+
+@nb.njit(cache=True)
 def _draw_list(ground: Ground, week: Week, state: State, visit: Plan, key: np.uint64, need: Need) -> int:
     """Fills ``state.listed``: the very item first, then others by their weight, each once, none not on sale yet."""
     size, tries = 0, 0
     if need.target >= 0:
         state.listed[0] = need.target
         size = 1
-    wanted = 1 if need.list == NONE else ground.rules.list_size
+    wanted = 1 if need.list == NONE else ground.rules[0].list_size
     while size < wanted and tries < 3 * wanted:
         category = need.category
         if category < 0:
@@ -203,7 +229,7 @@ def react(
     answer: int,
 ) -> int:
     """The visitor meets a list; events are told; returns the position put into the cart, or -1."""
-    person, rules = visit.person, ground.rules
+    person, rules = visit.person, ground.rules[0]
     click, weight = judged(
         ground, week, person, items, visit.intent, need.category, need.target, seeds, visit.start_us
     )
@@ -249,7 +275,7 @@ def offered(
 
 @nb.njit(cache=True)
 def _quantity(ground: Ground, person: Person, own: np.uint64) -> int:
-    rules = ground.rules
+    rules = ground.rules[0]
     units = rules.quantity_medians[person.wholesale] * math.exp(rules.quantity_sigma * normal(own, _QUANTITY))
     return int(max(1, min(math.ceil(units), QUANTITY_LIMIT)))
 
@@ -280,7 +306,7 @@ def check_out(ground: Ground, state: State, visit: Plan) -> None:
     """Pays for the cart, or leaves it."""
     if state.number[N_CART] == 0:
         return
-    if not visit.pays and uniform(visit_key(ground, visit), _BEGINS) >= ground.rules.begin_rate:
+    if not visit.pays and uniform(visit_key(ground, visit), _BEGINS) >= ground.rules[0].begin_rate:
         return
     tell_cart(ground, state, visit, VIEW_CART, NO)
     state.number[KNOWN] = 1
@@ -301,9 +327,9 @@ def walk(
     room: int,
 ) -> int:
     """Open loop: whole visits, from ``first`` on, while ``room`` lines are left for one; the next visit."""
-    state.number[N_LINES] = 0
+    state.used[0] = 0
     for v in range(first, len(sessions)):
-        if len(state.lines) - state.number[N_LINES] < room:
+        if len(state.lines) - state.used[0] < room:
             return v
         visit = begin(ground, state, sessions[v], starts[v], gift_odds[v])
         for n in range(visit.needs):

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, EVENT_CODES, InvalidField, UnknownName
-from shelfwise.simulation._ground import WEEK_DAYS, Ground, Week, lay_ground, lay_week
+from shelfwise.simulation._ground import WEEK_DAYS, Ground, Week, are_rows, lay_ground, lay_week
 from shelfwise.simulation._items import ItemTruth
 from shelfwise.simulation._people import Rhythm, rhythm_of
 from shelfwise.simulation._schedule import Schedule, visits_on
 from shelfwise.simulation._settings import WorldSettings
-from shelfwise.simulation._shopper import Shopper, Visit
-from shelfwise.simulation._telling import ALL_EVENTS, N_LINES, SHOPPER_LIMIT, new_state
+from shelfwise.simulation._shopper import Outbox, Shopper, Visit
+from shelfwise.simulation._telling import ALL_EVENTS, SHOPPER_LIMIT, new_state
 from shelfwise.simulation._traffic import Traffic, in_time_order
 from shelfwise.simulation._visits import room_for, walk
 
@@ -71,14 +71,16 @@ class World:
             done, n_visits = 0, len(schedule.session)
             while done < n_visits:
                 done = walk(self.ground, week, state, *schedule, done, room)
-                lines = Traffic.of_records(state.lines[: state.number[N_LINES]])
+                lines = Traffic.of_records(state.lines[: state.used[0]])
                 yield int(schedule.start_us[done]) if done < n_visits else until_us, lines
 
-    def visits(self, start_us: int, end_us: int, *, shoppers: range) -> Iterator[Visit]:
-        """Closed loop: visits in the order of their starts."""
+    def visits(
+        self, start_us: int, end_us: int, *, shoppers: range, outbox: Outbox | None = None
+    ) -> Iterator[Visit]:
+        """Closed loop: visits in the order of their starts; they write to this outbox, or each to its own."""
         for week, schedule, _ in self._scheduled(start_us, end_us, shoppers):
             for session, at_us, odds in zip(*(column.tolist() for column in schedule), strict=True):
-                yield Visit(self, week, session, at_us, odds)
+                yield Visit(self, week, session, at_us, odds, outbox)
 
     def rhythm(self, shoppers: range) -> Rhythm:
         """When these shoppers come and leave, as columns."""
@@ -96,7 +98,7 @@ class World:
 
     def require_rows(self, rows: NDArray[Any]) -> NDArray[np.int32]:
         """Item rows as compiled code may index with. Raises InvalidField for a row that is none."""
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self.items)):
+        if not are_rows(rows, len(self.items)):
             raise InvalidField("item", rows.tolist(), f"rows of items, 0 to {len(self.items) - 1}")
         return np.ascontiguousarray(rows, np.int32)
 
