@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from shelfwise.candidates import ImplicitALS
 from shelfwise.candidates._matrix import Csr, csr
-from shelfwise.candidates.collaborative.serve import Memory, score_all
+from shelfwise.candidates.collaborative.serve import Memory, gram_of, score_all
 from shelfwise.candidates.collaborative.settings import CollaborativeSettings, MemorySettings
 from shelfwise.candidates.collaborative.train import bm25, confidence, factorize, half_sweep
 
@@ -115,6 +115,12 @@ def test_all_items_are_scored_by_the_inner_product(width: int, rng: np.random.Ge
     out = np.full(33, 9.0, np.float32)
     score_all(np.ascontiguousarray(factors.T), x, out)
     assert out == pytest.approx(factors @ x, abs=1e-5)
+
+
+@pytest.mark.parametrize("n_items", [0, 3, 4, 33])
+def test_the_gram_matrix_holds_the_inner_products_of_factors(n_items: int, rng: np.random.Generator) -> None:
+    factors = rng.normal(size=(n_items, 5)).astype(np.float32)
+    assert gram_of(factors) == pytest.approx(factors.T @ factors, abs=1e-5)
 
 
 def test_bm25_weights_are_those_of_the_formula(rng: np.random.Generator) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +56,19 @@ def test_an_opened_release_holds_what_the_training_wrote(folder: Path) -> None:
     assert tuple(release.sources) == SOURCES
     assert (release.n_items, release.pool_size, release.release_id) == (N_ITEMS, 200, "r-1")
     assert [release.signal_names[at] for at in release.own_score.values()] == [f"{n}__score" for n in SOURCES]
+
+
+def test_a_release_is_gone_with_the_last_who_asked_it_whether_or_not_the_collector_runs(folder: Path) -> None:
+    release = Release.open(folder, SHELF)
+    pipeline = Pipeline(release, RuleBook.compile(), SHELF, lambda: LIVE, best_sellers(LIVE))
+    ask(pipeline, 3)
+    held = [weakref.ref(part) for part in (*release.sources.values(), release.assembler)]
+    gc.disable()
+    try:
+        del release, pipeline
+        assert [part() for part in held] == [None] * len(held)
+    finally:
+        gc.enable()
 
 
 def test_people_are_shown_what_people_of_their_taste_buy(pipeline: Pipeline) -> None:

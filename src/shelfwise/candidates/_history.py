@@ -93,20 +93,22 @@ def open_to(query: Query, person: PersonState, live: LiveItems, n_items: int) ->
 
 
 class Remembered(Generic[T]):
-    """What a source made of the question before it: it is asked for items, and then why it named some of them."""
+    """What a source made of the question before it: it is asked for items, and then why it named some of them.
 
-    __slots__ = ("_last", "_make")
+    It does not hold who makes it: a source that held itself would outlive its release until the collector came by.
+    """
 
-    def __init__(self, make: Callable[[Query, PersonState], T]) -> None:
-        self._make = make
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
         self._last: tuple[Query, PersonState, T] | None = None  # replaced whole, as above
 
-    def of(self, query: Query, person: PersonState) -> T:
-        """The same as from ``make``."""
+    def of(self, query: Query, person: PersonState, make: Callable[[Query, PersonState], T]) -> T:
+        """The same as from ``make``, which must be the same at every call."""
         known = self._last
         if known is not None and known[0] is query and known[1] is person:
             return known[2]
-        made = self._make(query, person)
+        made = make(query, person)
         self._last = (query, person, made)
         return made
 

@@ -29,11 +29,11 @@ class ListSource:
         self.near, self.settings = near, settings
         self._half_lives = np.array([settings.history_half_life_days])
         self._by_event = settings.by_event()
-        self._asked = Remembered(self._ask)
+        self._asked: Remembered[tuple[Rows, Floats]] = Remembered()
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The items nearest to the seeds; without seeds, to what the person touched lately."""
-        rows, weight = self._asked.of(query, person)
+        rows, weight = self._asked.of(query, person, self._ask)
         if len(rows) == 0:
             return Proposal.nothing(len(self.signals))
         near, blocked = self.near, open_to(query, person, live, len(self.near))
@@ -42,7 +42,7 @@ class ListSource:
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """The reason's code, and per item the asked one whose vote for it weighs most."""
-        rows, weight = self._asked.of(query, person)
+        rows, weight = self._asked.of(query, person, self._ask)
         near = self.near
         return self.reason, anchors(rows, weight, near.start, near.item, near.similarity, item)
 

@@ -63,14 +63,14 @@ class SessionSource:
         self.index, self.settings = index, settings
         self._by_event = settings.by_event()
         self._half_lives = np.array([settings.history_half_life_days])
-        self._asked = Remembered(self._ask)
+        self._asked: Remembered[tuple[Rows, Floats]] = Remembered()
         # Scratch that the kernels leave as they found it: zeros. They hold the interpreter lock, so one is enough.
         self._likeness = np.zeros(index.n_sessions, np.float32)
         self._holds = np.zeros(index.n_sessions, np.int32)
 
     def retrieve(self, query: Query, person: PersonState, live: LiveItems, *, limit: int) -> Proposal:
         """The items with most votes of like sessions."""
-        items, weight = self._asked.of(query, person)
+        items, weight = self._asked.of(query, person, self._ask)
         if len(items) == 0:
             return Proposal.nothing(len(self.signals))
         i, s = self.index, self.settings
@@ -82,7 +82,7 @@ class SessionSource:
 
     def because(self, query: Query, person: PersonState, item: Rows) -> tuple[str, Rows]:
         """``seen_together``, and the item of the query that most sessions share with it."""
-        items, weight = self._asked.of(query, person)
+        items, weight = self._asked.of(query, person, self._ask)
         index = self.index
         asked = np.ascontiguousarray(item, np.int32)
         return "seen_together", _anchors(
