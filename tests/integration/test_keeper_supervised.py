@@ -91,7 +91,8 @@ def until(what: Any) -> Any:
 def test_it_says_ready_once_keeper_and_workers_answer(server: Server) -> None:
     assert server.line.startswith("ready http://127.0.0.1:")
     assert server.send("first") == 202
-    assert server.processes().keys() == {"supervisor", "keeper", "forkserver", "worker-0", "worker-1"}
+    forkers = {"forkserver", "keeper-forkserver"}
+    assert server.processes().keys() == {"supervisor", "keeper", "worker-0", "worker-1"} | forkers
 
 
 def test_flags_reach_the_workers_as_settings(server: Server) -> None:
@@ -140,9 +141,22 @@ def test_workers_outlive_the_process_they_were_forked_from_and_its_successor_for
     until(lambda: server.get("/slow")[1]["worker"] == 1)
 
 
-def test_workers_end_with_the_supervisor(tmp_path: Path) -> None:
+def test_a_keeper_outlives_the_process_it_was_forked_from_and_its_successor_forks_the_next(
+    server: Server,
+) -> None:
+    old = server.processes()
+    os.kill(old["keeper-forkserver"], signal.SIGKILL)
+    until(lambda: server.processes()["keeper-forkserver"] != old["keeper-forkserver"])
+    assert server.send("meanwhile") == 202
+    assert server.processes()["keeper"] == old["keeper"]
+    os.kill(old["keeper"], signal.SIGKILL)
+    until(lambda: server.send("after") == 202)
+    assert server.processes()["keeper"] != old["keeper"]
+
+
+def test_all_end_with_the_supervisor(tmp_path: Path) -> None:
     server = Server(tmp_path / "shop")
-    workers = [pid for name, pid in server.processes().items() if name.startswith("worker")]
+    workers = [pid for name, pid in server.processes().items() if name != "supervisor"]
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))

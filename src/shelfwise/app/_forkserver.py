@@ -1,4 +1,4 @@
-"""The fork server, from outside: a process that has everything loaded, and forks a worker whenever one is wanted.
+"""A fork server, from outside: a process that has everything loaded, and forks who else would have to load it.
 
 To import, to load a hundred compiled kernels and to touch a release takes seconds; to fork who did takes milliseconds,
 and what was loaded is in memory once. What workers open (stores, sockets, an event loop) they open after the fork.
@@ -18,34 +18,30 @@ _PATIENCE_S = 5.0  # to fork is all it does
 
 
 class ForkServer:
-    """Starts it, and asks it for workers.
+    """Starts it, and asks it for processes.
 
     Args:
+        name: What logs and metrics call it.
         command: Its command line, but for the numbers of files.
-        listener: The listening socket that workers take over.
+        files: Numbers of files that whom it forks take over, such as a listening socket, by flag.
     """
 
-    def __init__(self, command: Sequence[str], listener: int) -> None:
-        self._command, self._listener = command, listener
+    def __init__(self, name: str, command: Sequence[str], **files: int) -> None:
+        self._command, self._files = command, files
         self._calls: socket.socket | None = None
-        self._alive, self._kept = os.pipe()  # the second end closes when this process ends: workers see it
-        self.child = Child("forkserver", self._launch)
+        self._alive, self._kept = os.pipe()  # the second end closes when this process ends: the forked see it
+        self.child = Child(name, self._launch)
 
-    def worker(self, number: int) -> Child:
-        """A worker to be forked."""
-        return Child(f"worker-{number}", lambda _environment, ready: self._fork(number, ready))
+    def forks(self, name: str, number: int = 0) -> Child:
+        """A process to be forked; it is told its number."""
+        return Child(name, lambda _environment, ready: self._fork(number, ready))
 
     def _launch(self, environment: Mapping[str, str], ready: int) -> subprocess.Popen[bytes]:
         if self._calls is not None:
             self._calls.close()
         self._calls, theirs = socket.socketpair()
         self._calls.settimeout(_PATIENCE_S)
-        files = {
-            "listener": self._listener,
-            "alive": self._alive,
-            "calls": theirs.fileno(),
-            "ready-fd": ready,
-        }
+        files = {**self._files, "alive": self._alive, "calls": theirs.fileno(), "ready-fd": ready}
         flags = [part for name, fd in files.items() for part in (f"--{name}", str(fd))]
         with theirs:
             return subprocess.Popen(  # noqa: S603 - our own interpreter and module

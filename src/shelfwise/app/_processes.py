@@ -1,8 +1,8 @@
 """The supervisor of ``shelfwise serve``: one keeper, W workers, a listening socket that outlives each of them.
 
-It opens no store and loads no kernel. Keeper and fork server are fresh interpreters, workers are forked from the
-latter. A process that dies is started again for ever; at once if it had lived for a while, else after a pause that
-grows to some seconds.
+It opens no store and loads no kernel. Keeper and workers are forked, each from a process that has loaded what they
+take; these fork servers are fresh interpreters. A process that dies is started again for ever; at once if it had lived
+for a while, else after a pause that grows to some seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -40,21 +39,21 @@ class Supervisor:
     """Starts, watches, restarts and stops the processes of one server."""
 
     def __init__(
-        self, layout: Layout, keeper: Child, host: str, port: int, workers: int, *, target: str = TARGET
+        self, layout: Layout, keepers: ForkServer, host: str, port: int, workers: int, *, target: str = TARGET
     ) -> None:
-        self._layout, self.keeper = layout, keeper
+        self._layout, self._keepers, self.keeper = layout, keepers, keepers.forks("keeper")
         self._listener = listen(host, port)
         self.address = _address(host, self._listener.getsockname()[1])
         self._environment = child_environment(host, self._listener.getsockname()[1], workers)
         command = [*_python("_worker_main", layout.folder), "--target", target]
-        self.forkserver = ForkServer(command, self._listener.fileno())
-        self.workers = [self.forkserver.worker(number) for number in range(workers)]
+        self._forkserver = ForkServer("forkserver", command, listener=self._listener.fileno())
+        self.workers = [self._forkserver.forks(f"worker-{number}", number) for number in range(workers)]
         self._stopping = False
 
     @property
     def children(self) -> list[Child]:
         """Those that others need first."""
-        return [self.keeper, self.forkserver.child, *self.workers]
+        return [self._keepers.child, self._forkserver.child, self.keeper, *self.workers]
 
     @property
     def is_ready(self) -> bool:
@@ -70,7 +69,13 @@ class Supervisor:
                 self._note()
 
     def _may_start(self, child: Child) -> bool:
-        return not self._stopping and (child not in self.workers or self.forkserver.child.ready)
+        if child is self.keeper:
+            needed = self._keepers.child
+        elif child in self.workers:
+            needed = self._forkserver.child
+        else:
+            return not self._stopping
+        return not self._stopping and needed.ready
 
     def run(self, ready: Any = None) -> None:
         """Until ``stop`` is called. ``ready`` is called when all processes answer for the first time."""
@@ -101,7 +106,7 @@ class Supervisor:
         until = time.monotonic() + _DRAIN_S
         self._listener.close()
         stop(self.workers, time.monotonic() + _WORKERS_DRAIN_S)
-        stop([self.keeper, self.forkserver.child], until)
+        stop([self.keeper, self._keepers.child, self._forkserver.child], until)
         self._processes_file.unlink(missing_ok=True)
 
     @property
@@ -127,16 +132,14 @@ def serve(
     started = time.monotonic() if since is None else since
     layout = Layout(folder).require_current()
     layout.make()
-    keeper = Child(
-        "keeper", lambda environment, ready: _fresh("_keeper_main", layout.folder, environment, ready)
-    )
-    keeper.start(os.environ)  # it takes longest, so it goes first
+    keepers = ForkServer("keeper-forkserver", _python("_keeper_main", layout.folder))
+    keepers.child.start(os.environ)  # it takes longest, so it goes first
     try:
         host, port, workers = _where(layout, overrides)
         require_key(layout, host)
-        supervisor = Supervisor(layout, keeper, host, port, workers, target=target)
+        supervisor = Supervisor(layout, keepers, host, port, workers, target=target)
     except ShelfwiseError:
-        stop([keeper], time.monotonic() + _DRAIN_S)
+        stop([keepers.child], time.monotonic() + _DRAIN_S)
         raise
     logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -217,13 +220,6 @@ def _where(layout: Layout, overrides: Mapping[str, Any] | None) -> tuple[str, in
 
 def _python(module: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", f"shelfwise.app.{module}", str(folder)]
-
-
-def _fresh(module: str, folder: Path, environment: Mapping[str, str], ready: int) -> subprocess.Popen[bytes]:
-    """A fresh interpreter. It shares our process group, so it must leave Ctrl-C to us; SIGTERM is its sign."""
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [*_python(module, folder), "--ready-fd", str(ready)], pass_fds=(ready,), env=dict(environment)
-    )
 
 
 def _address(host: str, port: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
     from shelfwise.stores.adapters.sql_control import SqlControl
     from shelfwise.stores.adapters.sqlite_catalogue import SqliteCatalogue
     from shelfwise.stores.adapters.sqlite_log import SqliteLog
+
+_WRITERS = (
+    "delta_lake",
+    "folder_releases",
+    "lmdb_state",
+    "mapped_board",
+    "mapped_live",
+    "sql_control",
+    "sqlite_catalogue",
+    "sqlite_log",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,12 @@ def readers_of(layout: Layout, writers: Writers) -> Readers:
         live=MappedLive(layout.live / "items"),
         shelf_reader=CatalogueShelf(writers.catalogue),
     )
+
+
+def load_writers() -> None:
+    """Import what ``open_writers`` opens, and open nothing."""
+    for name in _WRITERS:
+        import_module(f"shelfwise.stores.adapters.{name}")
 
 
 def open_writers(layout: Layout) -> Writers:

@@ -11,7 +11,6 @@ import asyncio
 import gc
 import importlib
 import logging
-import os
 import signal
 import socket
 import sys
@@ -22,8 +21,7 @@ from typing import Any
 
 import uvloop
 
-from shelfwise.app._forkserver import NUMBER_BYTES, PID_BYTES
-from shelfwise.app._keeper_main import tell_ready
+from shelfwise.app._forked import forked, tell_ready
 from shelfwise.app._lean import without_blas
 from shelfwise.domain import ShelfwiseError, StoreUnavailable
 from shelfwise.serving.http import HttpServer
@@ -53,9 +51,8 @@ def main() -> int:
         wanted = forked(calls)
     if wanted is None:
         return 0
-    number, ready = wanted
-    _log_as(f"worker-{number}")
-    work(lambda: made(make, options.shop, number), options.listener, options.alive, ready)
+    _log_as(f"worker-{wanted.number}")
+    work(lambda: made(make, options.shop, wanted.number), options.listener, options.alive, wanted.ready)
     return 0
 
 
@@ -73,34 +70,6 @@ def prepared(target: str, shop: Path) -> Callable[[Path, int], Any]:
     gc.collect()
     gc.freeze()  # what is loaded now stays: the collector need not look at it again, nor copy its pages by marking it
     return getattr(loaded, name)
-
-
-def forked(calls: socket.socket) -> tuple[int, int] | None:
-    """Fork for each call. In a worker: its number, and where it says that it is ready; None once the caller is gone."""
-    signal.signal(signal.SIGCHLD, lambda *_: _reap())
-    while True:
-        message, files, _, _ = socket.recv_fds(calls, NUMBER_BYTES, 2)
-        if not message:
-            return None
-        pid = os.fork()
-        if pid == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            return int.from_bytes(message), files[0]  # the other stays open as long as this process lives
-        for fd in files:
-            os.close(fd)
-        calls.sendall(pid.to_bytes(PID_BYTES))
-
-
-def _reap() -> None:
-    """Take the exit status of workers that ended."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        log.info("worker.ended", extra={"pid": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
 def work(make: Callable[[], Any], listener: int, alive: int, ready: int) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shelfwise.domain import DAY_US, Event, EventLine, InvalidInput, ShelfwiseError, StoreUnavailable
-from shelfwise.features import EventColumns, history_lines, lines_of, read_columns
+from shelfwise.domain import DAY_US, InvalidInput, ShelfwiseError, StoreUnavailable
+from shelfwise.features import EventColumns, lines_of, read_columns
 from shelfwise.stores import START, Position, Receipt
 from shelfwise.streaming._admission import Admission, Admitted, Batch
 from shelfwise.streaming._answers import old_pointers, pointers
@@ -19,6 +19,7 @@ from shelfwise.streaming._commands import Commands, apply_wishes
 from shelfwise.streaming._counters import CountersFold
 from shelfwise.streaming._digest import digests_of
 from shelfwise.streaming._items import ItemsFold, decoded_items
+from shelfwise.streaming._kernels import load_kernels
 from shelfwise.streaming._lake import LakeSink
 from shelfwise.streaming._people import PeopleFold
 from shelfwise.streaming._rebuild import rebuild_from_lake
@@ -80,7 +81,7 @@ class Keeper:
         self._admission = Admission(stores.seen, self._commands.opted_out)
         self._people = PeopleFold(stores.state, counted_origins=self._settings.counted_origins)
         self._folded = START
-        self._warm()
+        load_kernels()
         self._recover()
         self._next_show = self._next_sweep = time.monotonic()
         self.tick()
@@ -294,15 +295,6 @@ class Keeper:
         before_us = self._stores.clock() - self._settings.log_days * DAY_US
         for stream in ("events", "answers", "items"):
             self._stores.log.trim(stream, before_us=before_us)
-
-    def _warm(self) -> None:
-        """Load what is compiled before anybody waits for it."""
-        sample = Event(
-            event_id="", event="purchase", occurred_us=0, received_us=0, user_id="", lines=(EventLine(""),)
-        )
-        admitted = self._admission.admit([msgspec.msgpack.encode([sample])])
-        self._stores.seen.remember(admitted.digests[:0], at_us=0, position=self._stores.seen.position)
-        self._people.fold(admitted.events, *history_lines(admitted.events, self._items.row_of))
 
     def _recover(self) -> None:
         """Bring everything to where the log ends."""
