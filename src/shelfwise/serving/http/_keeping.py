@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +29,6 @@ from shelfwise.serving._pipeline import Pipeline, best_sellers
 from shelfwise.serving._release import Release
 from shelfwise.serving.http._door import Door
 from shelfwise.serving.http._keys import Keys
-from shelfwise.serving.http._politely import politely
 from shelfwise.serving.http._recommend import told
 from shelfwise.stores import LiveColumns, ReleaseRegistry
 
@@ -95,13 +93,12 @@ class Keeping:
         door, old = self._door, self._door.pipeline
         shelf = door.shelf_reader.shelf() if old is None or "catalogue" in changed else old.shelf
         book = self._book(old if "rules" not in changed else None, shelf)
+        release, trouble = self._release(shelf, old)
         view = door.live.view
-        with politely() if old is not None else nullcontext():  # before there is an old one nobody asks
-            release, trouble = self._release(shelf, old)
-            best = old.best if old is not None else best_sellers(view())
-            pipeline = Pipeline(release, book, shelf, view, best, keep=door.recorder.record)
-            if old is None or release is not old.release:
-                warm(pipeline, door.clock())
+        best = old.best if old is not None else best_sellers(view())
+        pipeline = Pipeline(release, book, shelf, view, best, keep=door.recorder.record)
+        if old is None or release is not old.release:
+            warm(pipeline, door.clock())
         door.pipeline = pipeline
         if trouble is not None:
             raise trouble
