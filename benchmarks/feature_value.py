@@ -41,6 +41,7 @@ from shelfwise.training._folder import write_features, write_settings
 from shelfwise.training._snapshot import Snapshot
 
 RANKER = "gradient_boosting"
+BUSY = Path(__file__).with_name("busy_shop.toml")
 FIRST = (
     *(f"item__view_item__count__{w}" for w in ("1d", "7d", "30d")),
     *(f"item__add_to_cart__count__{w}" for w in ("1d", "7d", "30d")),
@@ -125,7 +126,7 @@ def made_of_shoppers(folder: Path) -> dict[str, Any]:
     """A shop of made-up items whose history is simulated: half a year of visits, impressions, carts and purchases."""
     Shop.create(folder, name="Simulated shop", clock_start=datetime(2025, 6, 2, 0, 30, tzinfo=UTC)).close()
     with Shop.open(folder, overrides={"training": {"origins": ["simulated"]}}) as shop:
-        told = shop.simulate("steady", seed=5, items=1_500, shoppers=2_500, days=150)
+        told = shop.simulate(str(BUSY), seed=5, items=1_500)
         shop.drain()
     return told
 

@@ -1,12 +1,19 @@
-"""Does the simulated shop keep its word: how fast, how large, how true?
+"""Does the simulated shop keep its word: how fast, how large, how true, how real, how light beside the engine?
 
     python -m benchmarks.simulation speed --lines 5000000
     python -m benchmarks.simulation scale --lines 50000000 --shoppers 1000000 --items 100000
     python -m benchmarks.simulation truth --pairs 200 --draws 100000
+    python -m benchmarks.simulation realism --seeds 5 --report realism.html
     python -m benchmarks.simulation share --shop SHOP --days 3
 
 ``speed`` and ``scale`` write open-loop traffic to Parquet, on one core. ``truth`` compares what shoppers do with what
 is stated of them, and policy values by common luck with exact ones.
+
+``realism`` fits a world to the statistics of the first year of Online Retail II (December 2009 to November 2010) and to
+the order in which its items sold, never to a basket. The world then lives through the second year, which is compared
+number by number: days from order to order, items in an order, Gini and Zipf slope of items, months. How far apart the
+two real years are stands beside it. Customers with an account; both years after the rules of
+``shelfwise import online-retail``.
 
 ``share`` runs the closed loop in this process on a copy of a trained shop, twice: a short run that compiles and fills
 caches, then the one that is counted, from its first visit until the shop holds all it was sent. CPU of the simulator:
@@ -23,22 +30,53 @@ import json
 import os
 import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy.stats import binom, norm
 
 from shelfwise import Shop
-from shelfwise.domain import DAY_US
-from shelfwise.simulation import Context, ItemTruth, Occasion, Slate, Truth, World, WorldSettings
+from shelfwise.domain import DAY_US, to_us
+from shelfwise.ingestion.online_retail import clean, retail_items
+from shelfwise.simulation import (
+    BAR,
+    KNOBS,
+    Compared,
+    Context,
+    FittedWorld,
+    ItemTruth,
+    Occasion,
+    Purchases,
+    Report,
+    Slate,
+    Tally,
+    Truth,
+    World,
+    WorldSettings,
+    Years,
+    audit,
+    checks,
+    compared,
+    fit_world,
+    render_report,
+    shop_statistics,
+    simulated_year,
+    worst,
+)
 
 Row = dict[str, Any]
+FIRST_US, SECOND_US, END_US = (to_us(datetime(year, 12, 1, tzinfo=UTC)) for year in (2009, 2010, 2011))
+_WATCHED_DAYS = 28  # of all events, for the report's funnel: from the first Monday of the second year
 
 
 def main() -> None:
@@ -66,6 +104,34 @@ def truth(options: argparse.Namespace) -> Row:
     }
 
 
+def realism(options: argparse.Namespace) -> Row:
+    """Every statistic of the second year, real and simulated."""
+    shop = read_shop()
+    fitted = fit_world(
+        shop.items, shop.purchases, start_us=FIRST_US, end_us=SECOND_US, seed=options.seed,
+        told=lambda text: print(text, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    years = beside(shop.purchases, fitted)
+    rows = compared(years.fitted, years.real, years.simulated)
+    others = range(1, options.seeds + 1)
+    if options.report:
+        options.report.write_text(render_report(told(fitted, years)), encoding="utf-8")
+    settings = fitted.world.settings.model_dump()
+    return {
+        "table": _side_by_side(rows),
+        "judged": sum(row.barred for row in rows),
+        "missed": sum(row.barred and not row.within for row in rows),
+        "worst": round(worst(rows), 3),
+        "bar": BAR,
+        "worst_of_other_seeds": [
+            round(worst(compared(years.fitted, years.real, _another(fitted, seed))), 3) for seed in others
+        ],
+        "fit_error": round(fitted.error, 3),
+        "shoppers": len(fitted.shoppers),
+        "settings": {knob.name: settings[knob.name] for knob in KNOBS if knob.name in settings},
+    }
+
+
 def share(options: argparse.Namespace) -> Row:
     """The simulator's share of the CPU of a closed loop."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -85,6 +151,7 @@ QUESTIONS: dict[str, Callable[[argparse.Namespace], Row]] = {
     "speed": speed,
     "scale": scale,
     "truth": truth,
+    "realism": realism,
     "share": share,
 }
 
@@ -99,6 +166,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--pairs", type=int, default=200, help="shoppers and slates at random")
     parser.add_argument("--draws", type=int, default=100_000, help="responses of each pair")
+    parser.add_argument("--seeds", type=int, default=0, help="other seeds of the second year (realism)")
+    parser.add_argument("--report", type=Path, help="write the page here (realism)")
     parser.add_argument("--shop", type=Path, help="a trained shop, of which a copy is used (share)")
     parser.add_argument("--days", type=float, default=3.0, help="of the closed loop (share)")
     parser.add_argument("--seed", type=int, default=7)
@@ -204,6 +273,91 @@ def _pair(world: World, rng: np.random.Generator) -> tuple[int, Slate, Context]:
         seeds=rng.permutation(len(world.items))[: rng.integers(0, 4)].astype(np.int32),
     )
     return int(rng.integers(0, 1_000_000)), Slate(rows, int(rng.integers(0, 6))), context
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RealShop:
+    """What the fit is given: items as of the end of the first year, and all purchases of customers."""
+
+    items: ItemTruth
+    purchases: Purchases  # items that came later have rows beyond those of ``items``
+
+
+def read_shop() -> RealShop:
+    """From the sheets that the package ships."""
+    items = [change.item for batch in retail_items(clean(until_us=SECOND_US)) for change in batch]
+    category = np.unique([item.category[0] for item in items if item], return_inverse=True)[1]
+    price = np.array([item.price_minor for item in items if item], np.int64)
+    truth = ItemTruth.of(
+        category=category.astype(np.int32), price_minor=price, season=np.full(len(price), -1.0)
+    )
+    row = {item.item_id: n for n, item in enumerate(items) if item}
+    lines = clean().lines
+    lines = lines.filter(pc.and_(pc.invert(lines["refund"]), pc.is_valid(lines["customer"])))
+    bought = [row.setdefault(item_id, len(row)) for item_id in lines["item_id"].to_pylist()]
+    order = lines["invoice"].combine_chunks().dictionary_encode().indices.to_numpy()
+    customer = lines["customer"].cast("int64").to_numpy()
+    return RealShop(
+        truth, Purchases(customer, order.astype(np.int64), np.array(bought), lines["at_us"].to_numpy())
+    )
+
+
+def beside(purchases: Purchases, fitted: FittedWorld) -> Years:
+    """Both real years, and the second of the world."""
+    return Years(
+        fitted=shop_statistics(purchases.within(FIRST_US, SECOND_US)),
+        real=shop_statistics(purchases.within(SECOND_US, END_US)),
+        simulated=simulated_year(fitted.world, fitted.shoppers, SECOND_US, END_US),
+    )
+
+
+def told(fitted: FittedWorld, years: Years) -> Report:
+    """The page: four weeks of all that shoppers do, and the years."""
+    world, tally = fitted.world, Tally()
+    start_us = SECOND_US + -(SECOND_US // DAY_US + 3) % 7 * DAY_US
+    end_us = start_us + _WATCHED_DAYS * DAY_US
+    for lines in world.traffic(start_us, end_us, shoppers=fitted.shoppers):
+        tally.add(lines)
+    truth = Truth(world)
+    return Report(
+        scenario="a shop like Online Retail II",
+        meaning="Wholesale customers of a gift shop, fitted to the first year of the real one; four weeks of its "
+        "second year in full, and the whole of it beside the real second year.",
+        seed=world.seed,
+        shoppers=len(fitted.shoppers),
+        n_items=len(world.items),
+        start_us=start_us,
+        end_us=end_us,
+        n_lines=tally.n_lines,
+        events=tally.events(),
+        funnel=tally.funnel(),
+        audit=audit(truth, truth.occasions(start_us, end_us, shoppers=fitted.shoppers, limit=100)),
+        checks=checks(tally, world.settings, start_us=start_us, end_us=end_us),
+        years=years,
+    )
+
+
+def _another(fitted: FittedWorld, seed: int) -> Any:
+    """The second year of other people with the same settings."""
+    world = World.grow(fitted.world.items, fitted.world.settings, seed=seed)
+    return simulated_year(world, fitted.shoppers, SECOND_US, END_US)
+
+
+def _side_by_side(rows: list[Compared]) -> str:
+    """A Markdown table of every number in the three years."""
+    lines = [
+        "",
+        "| | | real year 1 | real year 2 | simulated year 2 | year 1 off | simulated off | 15 % |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        judged = ("within" if row.within else "**missed**") if row.barred else "told"
+        real = f"{row.real:.3g}" if row.real else ""
+        lines.append(
+            f"| {row.group} | {row.name} | {row.fitted:.3g} | {real} | {row.simulated:.3g} "
+            f"| {100 * row.noise:+.1f} % | {100 * row.off:+.1f} % | {judged} |"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

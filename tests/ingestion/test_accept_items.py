@@ -167,3 +167,24 @@ def test_any_row_gets_a_verdict_and_never_an_exception(row: dict[str, Any]) -> N
 @given(st.binary(max_size=100))
 def test_any_bytes_get_verdicts_and_never_an_exception(raw: bytes) -> None:
     msgspec.json.encode((accept_items(raw, now_us=NOW_US).body, accept_patch("a", raw, now_us=NOW_US).body))
+
+
+def test_vectors_of_another_size_than_the_first_are_refused_by_name_and_good_rows_go_on() -> None:
+    rows = [{"item_id": f"i{at}", "vector": vector} for at, vector in enumerate(([1, 2], [3, 4, 5], [6, 7]))]
+    verdicts = put(*rows, {"item_id": "plain"})
+    assert [change.item_id for change in verdicts.changes] == ["i0", "i2", "plain"]
+    (refused,) = verdicts.rejected
+    assert (refused.index, refused.field) == (1, "vector")
+    assert (refused.value, refused.rule) == ("3 numbers", "2 numbers, as the others have")
+
+
+def test_the_shop_may_say_how_long_vectors_are() -> None:
+    assert (
+        put({"item_id": "a", "vector": [1, 2]}, vector_size=3).rejected[0].rule
+        == "3 numbers, as the others have"
+    )
+    patched = accept_patch("a", b'{"vector": [1, 2]}', now_us=NOW_US, vector_size=3)
+    assert patched.rejected[0].field == "vector"
+    assert accept_patch("a", b'{"vector": null}', now_us=NOW_US, vector_size=3).changes[0].fields == {
+        "vector": None
+    }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shelfwise.app._history import require_history
 from shelfwise.app._training import workshop_of
+from shelfwise.app._vectors import training_shelf
 from shelfwise.domain import SOURCES
 from shelfwise.stores.adapters.delta_lake import DeltaLake
 from shelfwise.training import train
@@ -22,7 +23,7 @@ def evaluate(shop: Shop, *, days: int, html: Path | None) -> dict[str, Any]:
     A release that is live has seen the time it would be judged on, so it is not asked: the same recipe is.
     """
     shop.drain()
-    lake, shelf, now_us = DeltaLake(shop.layout.lake), shop.readers.shelf_reader.shelf(), shop.clock()
+    lake, shelf, now_us = DeltaLake(shop.layout.lake), training_shelf(shop), shop.clock()
     training = shop.settings.training.model_copy(update={"window_days": days})
     require_history(lake.files("event_lines"), training, n_items=len(shelf), now_us=now_us)
     workshop = workshop_of(

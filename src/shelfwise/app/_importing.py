@@ -49,6 +49,7 @@ def import_items(
             format=format,
             mapping=mapping,
             currency=shop.settings.shop.currency,
+            vector_size=shop.settings.shop.vector_size,
             naive_is_utc=naive_is_utc,
         )
         for batch in batches:

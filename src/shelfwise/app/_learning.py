@@ -9,6 +9,7 @@ from shelfwise import training
 from shelfwise.app._features import objections_of
 from shelfwise.app._history import require_history
 from shelfwise.app._training import workshop_of
+from shelfwise.app._vectors import training_shelf
 from shelfwise.stores.adapters.delta_lake import DeltaLake
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def train(shop: Shop, *, only: str | None, told: Told | None) -> dict[str, Any]:
     """Fit, judge, publish if the gate is passed, and let it go live. Raises NotTrained without history."""
     begun = time.perf_counter()
     shop.drain()
-    lake, shelf, now_us = DeltaLake(shop.layout.lake), shop.readers.shelf_reader.shelf(), shop.clock()
+    lake, shelf, now_us = DeltaLake(shop.layout.lake), training_shelf(shop), shop.clock()
     files = lake.files("event_lines")
     require_history(files, shop.settings.training, n_items=len(shelf), now_us=now_us)
     workshop = workshop_of(

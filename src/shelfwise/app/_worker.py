@@ -101,6 +101,7 @@ def door_settings(settings: ShopSettings) -> DoorSettings:
     """The door's part of the settings."""
     return DoorSettings(
         currency=settings.shop.currency,
+        vector_size=settings.shop.vector_size,
         country=settings.shop.country,
         deadline_ms=settings.serve.deadline_ms,
         queue_limit=settings.serve.queue_limit,

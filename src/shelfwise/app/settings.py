@@ -37,6 +37,9 @@ class ShopSection(Settings):
     country: str | None = Field(None, pattern="^[A-Z]{2}$")
     """ISO 3166-1 code assumed for shoppers whose country is unknown."""
 
+    vector_size: int | None = Field(None, ge=1, le=4_096)
+    """Numbers of an item's vector; others are refused. Empty: within a file or request all are as long as the first."""
+
     @field_validator("currency")
     @classmethod
     def _is_a_currency(cls, value: str) -> str:
@@ -121,6 +124,10 @@ class FeaturesSection(Settings):
 
     gate: bool = True
     """A failing critical check stops a training from publishing. False trains on anything."""
+
+    text_encoder: Path | None = None
+    """Folder of a static text model (model2vec, word vectors): what is written of items becomes a vector of each.
+    Empty: texts are compared word by word."""
 
     quality: QualitySettings = QualitySettings()
     """What the checks look at, and when they fail."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -70,6 +70,9 @@ class Shelf:
     min_age: NDArray[np.int16]  # (I,) 0 where free
     first_seen_us: NDArray[np.int64]  # (I,)
     row_of: Mapping[str, int]
+    vector: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    """``(I, D)``: what items look like and what is written of them, of length 1, or of zeros where nothing is known.
+    Only a training has it: ``(0, 0)`` elsewhere."""
 
     def __len__(self) -> int:
         return len(self.item_id)

@@ -15,6 +15,7 @@ from shelfwise.features._declare import Feature
 from shelfwise.features._drift import Drift, ks, psi
 from shelfwise.features._effects import EFFECT, line_effects
 from shelfwise.features._encoded import ORIGINS, EventColumns, columns_of, read_columns
+from shelfwise.features._encoder import TextEncoder, unit
 from shelfwise.features._engine import DuckDB, DuckDBSettings, Engine
 from shelfwise.features._features import (
     FAMILIES,
@@ -90,6 +91,7 @@ __all__ = [
     "Spark",
     "SparkSettings",
     "Spread",
+    "TextEncoder",
     "View",
     "base_columns",
     "catalogue_rows",
@@ -134,5 +136,6 @@ __all__ = [
     "skews",
     "spread",
     "training_features",
+    "unit",
     "unpack_state",
 ]

@@ -36,6 +36,19 @@ def fit_vectors(graph: ItemGraph, width: int = WIDTH) -> NDArray[np.float32]:
     return (vectors / np.where(length > 0, length, 1.0)).astype(np.float32)
 
 
+def joined(graph: NDArray[np.float32], content: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Both vectors of each item side by side, of length 1 again: a cosine is the mean of both where both are known.
+
+    An item that nobody bought has only what it looks like, and is near to what looks like it. ``content`` may be
+    of more items or of none.
+    """
+    if not content.size:
+        return graph
+    both = np.hstack([graph, content[: len(graph)]])
+    length = np.linalg.norm(both, axis=1, keepdims=True)
+    return (both / np.where(length > 0, length, 1.0)).astype(np.float32)
+
+
 def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """An orthonormal basis of the space of tall columns, by their Gram matrix: much less work than QR."""
     value, axis = np.linalg.eigh(columns.T @ columns)

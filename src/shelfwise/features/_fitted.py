@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shelfwise.domain import DAY_US, PURCHASE, Interactions, Shelf
 from shelfwise.features._bases import FITTED, LIKENESS
 from shelfwise.features._calendar import YEAR_DAYS
-from shelfwise.features._embedding import fit_vectors
+from shelfwise.features._embedding import fit_vectors, joined
 from shelfwise.features._graph import ItemGraph, clustering, communities, fit_graph, pagerank
 from shelfwise.features._likeness import Relations
 
@@ -115,9 +115,8 @@ class _Past:
 
 def _relations(past: _Past) -> Relations:
     graph = past.graph
-    return Relations(
-        fit_vectors(graph), graph.start, graph.neighbour, graph.jaccard, graph.adamic_adar, past.community
-    )
+    vector = joined(fit_vectors(graph), past.shelf.vector)
+    return Relations(vector, graph.start, graph.neighbour, graph.jaccard, graph.adamic_adar, past.community)
 
 
 def _buyers(bought: Interactions, since_us: int) -> NDArray[np.int64]:

@@ -36,12 +36,18 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ItemDoor:
     """What a batch of items is checked against."""
 
     at_us: int
     currency: str | None = None  # the shop's: taken where an item names none
+    vector_size: int | None = None  # numbers of an item's vector: the shop's, else as the first that is taken
+
+    def take(self, item: Item) -> None:
+        """An item was accepted."""
+        if self.vector_size is None and item.vector is not None:
+            self.vector_size = len(item.vector)
 
 
 def accept_items(
@@ -49,6 +55,7 @@ def accept_items(
     *,
     now_us: int,
     currency: str | None = None,
+    vector_size: int | None = None,
     item_id: str | None = None,
     limit: int = MAX_ITEM_BATCH,
 ) -> ItemVerdicts:
@@ -58,6 +65,7 @@ def accept_items(
         raw: One item or ``{"items": [...]}`` in JSON; or a sequence of mappings of the same fields.
         now_us: The shop's clock.
         currency: The shop's currency, taken where an item with a price names none.
+        vector_size: Numbers of a vector; if not given, all of the request are as long as the first.
         item_id: The id in the address of a single ``PUT``; the body may leave it out, but not contradict it.
         limit: Most items in one request.
     """
@@ -68,7 +76,7 @@ def accept_items(
     if len(rows) > limit:
         rule = f"at most {limit} items in one request"
         return ItemVerdicts(body=Rejection(-1, "items", len(rows), rule))
-    door = ItemDoor(now_us, currency)
+    door = ItemDoor(now_us, currency, vector_size)
     verdicts = ItemVerdicts()
     for index, row in enumerate(rows):
         try:
@@ -82,7 +90,12 @@ def accept_items(
 
 
 def accept_patch(
-    item_id: str, raw: bytes | Mapping[str, Any], *, now_us: int, currency: str | None = None
+    item_id: str,
+    raw: bytes | Mapping[str, Any],
+    *,
+    now_us: int,
+    currency: str | None = None,
+    vector_size: int | None = None,
 ) -> ItemVerdicts:
     """Check a request that sets single fields of an item: one change, or one rejection.
 
@@ -92,10 +105,11 @@ def accept_patch(
             attributes are replaced as a whole.
         now_us: The shop's clock.
         currency: The currency the item has now, else the shop's.
+        vector_size: Numbers of a vector, if the shop says.
     """
     try:
         row = parse(raw) if isinstance(raw, (bytes, bytearray, memoryview)) else raw
-        change = _patch(item_id, row, ItemDoor(now_us, currency))
+        change = _patch(item_id, row, ItemDoor(now_us, currency, vector_size))
     except InvalidField as trouble:
         where = -1 if trouble.field == "body" else 0
         rejection = Rejection.of(where, trouble)
@@ -114,6 +128,7 @@ def put_row(row: Any, door: ItemDoor, *, item_id: str | None = None) -> ItemChan
     check_id("item_id", whole)
     fields = {name: value for name, value in _given(sent) if value is not None and name != "item_id"}
     item = Item(item_id=whole, **_checked(fields, door))
+    door.take(item)
     return ItemChange(action="put", item_id=whole, at_us=door.at_us, item=item)
 
 
@@ -169,6 +184,8 @@ def _checked(fields: dict[str, Any], door: ItemDoor) -> dict[str, Any]:
         if name in _MONEY:
             checked[f"{name}_minor"] = minor_of(name, value, code, None)
             checked["currency"] = code
+        elif name == "vector":
+            checked[name] = _vector(value, door.vector_size)
         else:
             checked[_stored(name)] = _CHECKS[name](name, value) if name in _CHECKS else value
     start, end = checked.get("available_from_us"), checked.get("available_until_us")
@@ -233,8 +250,11 @@ def _regions(_: str, value: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(country_of(code) for code in value))
 
 
-def _numbers(field: str, value: list[float]) -> tuple[float, ...]:
-    check_finite(field, value)
+def _vector(value: list[float], size: int | None) -> tuple[float, ...]:
+    """Finite, and as long as the others: a cosine of two models means nothing."""
+    check_finite("vector", value)
+    if size is not None and len(value) != size:
+        raise InvalidField("vector", f"{len(value)} numbers", f"{size} numbers, as the others have")
     return tuple(value)
 
 
@@ -251,5 +271,4 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "regions": _regions,
     "image": _address,
     "url": _address,
-    "vector": _numbers,
 }

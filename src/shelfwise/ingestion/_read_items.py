@@ -34,6 +34,7 @@ ITEM_FORMATS = ("csv", "tsv", "jsonl", "parquet", "merchant-tsv", "merchant-xml"
 BATCH_ITEMS = 500
 _KNOWN = (*ItemIn.__struct_fields__, "attributes.")
 POINT_RULE = "a number with a point before the decimals, such as 2.55"
+VECTOR_RULE = "numbers parted by spaces or commas"
 _NUMBERS = ("price", "list_price", "cost")
 _LISTS = ("tags", "regions")
 _INSTANTS = ("available_from", "available_until")
@@ -63,6 +64,7 @@ def read_items(
     format: str | None = None,
     mapping: Mapping[str, str] | None = None,
     currency: str | None = None,
+    vector_size: int | None = None,
     naive_is_utc: bool = False,
     name: str | None = None,
 ) -> Iterator[ItemBatch]:
@@ -78,6 +80,7 @@ def read_items(
         format: One of ``ITEM_FORMATS``; told from the file's ending and columns if None.
         mapping: Column of the source -> field; ``'EUR'`` in quotes gives every row that value.
         currency: The shop's, where an item names none.
+        vector_size: Numbers of a vector; if not given, all of the source are as long as the first.
         naive_is_utc: Take instants without an offset as UTC instead of refusing them.
         name: What dead letters call the source; the file's name if None.
 
@@ -91,7 +94,7 @@ def read_items(
         yield from _online_retail(Path(source))
         return
     rows = _rows(source, kind, label, mapping or {}, now_us=now_us, naive_is_utc=naive_is_utc)
-    yield from _batches(rows, ItemDoor(now_us, currency), label)
+    yield from _batches(rows, ItemDoor(now_us, currency, vector_size), label)
 
 
 def unused_item_columns(
@@ -240,6 +243,8 @@ def _field(name: str, value: Any, *, naive_is_utc: bool) -> Any:
         return _instant(value, naive_is_utc=naive_is_utc)
     if name in _LISTS and isinstance(value, str):
         return [word.strip() for word in value.replace("|", ",").split(",") if word.strip()]
+    if name == "vector" and isinstance(value, str):
+        return [_number(name, number, VECTOR_RULE) for number in value.strip("[] ").replace(",", " ").split()]
     if name == "hidden" and isinstance(value, (str, int)):
         return _truth(name, value)
     if name in ("item_id", "group_id", "sku"):

@@ -19,6 +19,10 @@ class SimilarSettings(ListSettings):
     facet_weight: float = Field(0.5, ge=0.0, le=1.0)
     """What a shared brand, category, tag or attribute counts beside a shared word of the title."""
 
+    vector_weight: float = Field(0.5, ge=0.0, le=1.0)
+    """What the likeness of two items' vectors counts, and 1 less that of their texts, where the feed or a text
+    encoder gives vectors."""
+
     common: int = Field(5_000, ge=1)
     """A token that more items share is left out: it says little, and finding pairs grows with its square."""
 

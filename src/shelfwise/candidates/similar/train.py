@@ -1,10 +1,14 @@
-"""Finds each item's nearest texts by cosine. Source: Salton and Buckley, "Term-weighting approaches", 1988."""
+"""Finds each item's nearest texts, and vectors if there are, by cosine.
+
+Source: Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988.
+"""
 
 from __future__ import annotations
 
 from shelfwise.candidates._matrix import Prepared
 from shelfwise.candidates._neighbours import strongest
 from shelfwise.candidates.similar._text import tfidf
+from shelfwise.candidates.similar._vectors import blended
 from shelfwise.candidates.similar.serve import SimilarSource
 from shelfwise.candidates.similar.settings import SimilarSettings
 from shelfwise.domain import InvalidInput, Shelf
@@ -20,6 +24,10 @@ def fit(
         return warm
     tokens = tfidf(shelf, n_items=prepared.n_items, settings=settings)
     near = strongest(tokens, tokens.transposed(), limit=settings.neighbours)
+    if shelf.vector.size and settings.vector_weight > 0:
+        near = blended(
+            near, shelf.vector[: prepared.n_items], weight=settings.vector_weight, limit=settings.neighbours
+        )
     return SimilarSource(near, settings, generation=shelf.generation)
 
 

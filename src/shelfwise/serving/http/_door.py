@@ -63,6 +63,9 @@ class DoorSettings(Settings):
     currency: str = "EUR"
     """ISO 4217 code for items and events that name none."""
 
+    vector_size: int | None = None
+    """Numbers of an item's vector, if the shop says; others are refused."""
+
     country: str | None = None
     """ISO 3166-1 code assumed for shoppers whose country is unknown."""
 

@@ -20,7 +20,12 @@ MONEY = ("price", "list_price", "cost")
 
 async def put_items(door: Door, request: Request) -> Response:
     """POST /v1/items: one item or a batch; each replaces the whole item."""
-    verdicts = accept_items(request.body, now_us=door.clock(), currency=door.settings.currency)
+    verdicts = accept_items(
+        request.body,
+        now_us=door.clock(),
+        currency=door.settings.currency,
+        vector_size=door.settings.vector_size,
+    )
     _refuse_body(verdicts)
     rejected = [Rejected(one.index, one.field, one.value, one.rule) for one in verdicts.rejected]
     if verdicts.changes:
@@ -34,7 +39,11 @@ async def put_item(door: Door, request: Request) -> Response:
     """PUT /v1/items/{item_id}: make it, or replace all of it."""
     item_id = _item_id(request)
     verdicts = accept_items(
-        request.body, now_us=door.clock(), currency=door.settings.currency, item_id=item_id
+        request.body,
+        now_us=door.clock(),
+        currency=door.settings.currency,
+        vector_size=door.settings.vector_size,
+        item_id=item_id,
     )
     change = _only_change(verdicts)
     stored = await aside(door.catalogue.get, item_id)
@@ -48,7 +57,13 @@ async def patch_item(door: Door, request: Request) -> Response:
     stored = await aside(_known, door, item_id)
     _check_match(request, stored, item_id)
     currency = stored.item.currency or door.settings.currency
-    verdicts = accept_patch(item_id, request.body, now_us=door.clock(), currency=currency)
+    verdicts = accept_patch(
+        item_id,
+        request.body,
+        now_us=door.clock(),
+        currency=currency,
+        vector_size=door.settings.vector_size,
+    )
     return await _changed(door, _only_change(verdicts), 200)
 
 

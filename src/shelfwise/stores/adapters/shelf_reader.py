@@ -103,9 +103,13 @@ class _Columns:
         self._name_rows(changed)
 
     def shelf(self, generation: int) -> Shelf:
+        plain = {name: column.frozen for name, column in self._plain.items()}
         return Shelf(
             generation=generation,
-            **{name: column.frozen for name, column in self._plain.items()},
+            item_id=plain["item_id"],
+            title=plain["title"],
+            url=plain["url"],
+            image=plain["image"],
             coded={name: column.frozen for name, column in self._coded.items()},
             min_age=self._min_age.frozen,
             first_seen_us=self._first_seen.frozen,
