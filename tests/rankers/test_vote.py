@@ -37,7 +37,7 @@ def test_the_vote_explains_itself_and_ignores_the_silent(tmp_path: Path) -> None
     vote = load_ranker("vote", tmp_path)
     rows = x[:15].copy()
     rows[3] = np.nan
-    assert vote.explain(rows).sum(axis=1) == pytest.approx(vote.score(rows), abs=1e-6)
+    assert vote.explain(rows).sum(axis=1) == pytest.approx(vote.score(rows), rel=1e-6, abs=1e-6)
     assert vote.score(rows)[3] == 0.0
 
 
