@@ -233,17 +233,17 @@ def _server(options: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _wait(options: argparse.Namespace, process: subprocess.Popen[bytes], limit_s: float = 180.0) -> None:
-    """Until it answers. A machine that has never served compiles kernels first."""
-    until = time.monotonic() + limit_s
+    """Until worker and keeper answer. A machine that has never served compiles kernels first."""
+    until, has_keeper = time.monotonic() + limit_s, Layout(options.shop).socket.exists
     while time.monotonic() < until:
         if process.poll() is not None:
             raise SystemExit(f"the server ended with code {process.returncode}; its own words are above")
         if options.door == "socket":
-            if Layout(options.shop).socket.exists():
+            if has_keeper():
                 return
         else:
             try:
-                if httpx.get(f"http://{HOST}:{options.port}/readyz").status_code == 200:
+                if httpx.get(f"http://{HOST}:{options.port}/readyz").status_code == 200 and has_keeper():
                     return
             except httpx.TransportError:
                 pass
