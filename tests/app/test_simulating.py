@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from app.closed_loop import check_that_events_join_the_answers_they_come_of, eager_story
 from app.conftest import Run
 from shelfwise import Shop
 from shelfwise.app._clock import open_clock
@@ -105,6 +106,14 @@ def test_the_closed_loop_goes_round(folder: Path, tmp_path: Path) -> None:
             assert words in page.read_text()
     with Shop.open(folder) as again:
         assert again.clock() >= begun + 2 * DAY_US
+
+
+def test_all_that_comes_of_an_answer_joins_with_what_was_logged(folder: Path, tmp_path: Path) -> None:
+    with Shop.open(folder) as shop:
+        told = shop.simulate(eager_story(tmp_path), closed_loop=True, shoppers=2_000, days=2)
+        assert told["rejected"] == 0
+        assert told["funnel"]["ordered"] > 10
+        check_that_events_join_the_answers_they_come_of(shop)
 
 
 def test_what_cannot_be_delivered_is_not_recommended_until_the_story_turns(

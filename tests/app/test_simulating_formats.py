@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from shelfwise.app._simulating_engines import ServerTime
 from shelfwise.app._simulating_formats import Names
 from shelfwise.app._simulating_sinks import JsonlSink, ParquetSink, Stopwatch
 from shelfwise.domain import CART, DAY_US, EVENT_CODES, PURCHASE, VIEW, Event, EventLine
@@ -137,6 +138,17 @@ def test_a_second_sending_is_byte_for_byte_the_first() -> None:
     assert sorted(again) == sorted(first)
 
 
+def test_an_order_names_an_answer_only_if_all_of_its_lines_come_of_it() -> None:
+    from shelfwise.app._simulating_formats import sent_events
+
+    of_one = [{"event": PURCHASE, "event_no": 1, "item": n, "line": n, "recommendation": 1} for n in (0, 1)]
+    mixed = [{**row, "event_no": 2, "recommendation": row["line"] - 1} for row in of_one]
+    told = sent_events(
+        arrived(lines(*({**VISIT, "order": 5, "at_us": NOW - 6, **row} for row in of_one + mixed))), names()
+    )
+    assert [event.recommendation_id for event in told] == ["answer-1", None]
+
+
 def test_the_http_door_takes_them(tmp_path: Path) -> None:
     from shelfwise.app._simulating_formats import sent_events
 
@@ -150,6 +162,17 @@ def test_a_line_without_price_is_told_without_one(tmp_path: Path) -> None:
     made = arrived(lines({**VISIT, "event": CART, "event_no": 1, "at_us": NOW - 1, "item": 1, "quantity": 1}))
     (event,), _ = written(made, tmp_path / "a.jsonl")
     assert event.lines == (EventLine("cup", 1, None, "GBP", None),)
+
+
+def test_what_happens_between_two_answers_of_a_server_is_stamped_between_them() -> None:
+    story, told = NOW - 100, 2 * NOW  # the server is far ahead of the clock here, which stands still
+    time_of = ServerTime(story, told - 5_000_000, clock=lambda: NOW)
+    time_of.answered(story + 60, f"{told // 1_000:011x}rest")
+    time_of.answered(story + 90, f"{told // 1_000 + 20:011x}rest")
+    made = arrived(lines(*({**VISIT, "event": SEARCH, "at_us": story + at} for at in (60, 75, 90))))
+    # an id tells whole milliseconds: by the next its answer was given; half way in the story is half way on the server
+    assert time_of.stamped(made).traffic.at_us.tolist() == [told + 1_000, told + 11_000, told + 21_000]
+    assert made.traffic.at_us.tolist() == [story + 60, story + 75, story + 90]
 
 
 def test_cpu_is_the_engines_inside_its_blocks_and_in_other_threads() -> None:

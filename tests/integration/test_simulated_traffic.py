@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.app import corner_shop
+from tests.app.closed_loop import check_that_events_join_the_answers_they_come_of, eager_story
 
 from shelfwise import Shop
 from shelfwise.domain import DAY_US
@@ -83,3 +84,16 @@ def test_shoppers_react_to_the_servers_slates_as_it_happens(served: tuple[Path, 
         clicked = found.filter(pl.col("event") == "view_item_list")
         assert clicked["occurred_us"].max() <= after + DAY_US
         assert clicked["occurred_us"].min() >= before - DAY_US
+
+
+def test_all_that_comes_of_an_answer_joins_with_what_the_server_logged(
+    served: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, address = served
+    with Shop.open(folder) as shop:
+        told = shop.simulate(
+            eager_story(tmp_path), to=address, closed_loop=True, seed=8, shoppers=2_000, days=2
+        )
+        assert told["rejected"] == 0
+        assert told["funnel"]["ordered"] > 10
+        check_that_events_join_the_answers_they_come_of(shop)

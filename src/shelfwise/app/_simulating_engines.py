@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,10 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shelfwise.app._clock import real_time_us
 from shelfwise.app._simulating_formats import Names
 from shelfwise.app._simulating_sinks import Line, Stopwatch
-from shelfwise.domain import SECOND_US
-from shelfwise.simulation import COUNTRIES, DEVICES, LISTS, Ask, Visit
+from shelfwise.domain import SECOND_US, Clock
+from shelfwise.simulation import COUNTRIES, DEVICES, LISTS, Arrivals, Ask, Visit
 
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
@@ -23,6 +25,7 @@ SIZE = 10  # items of a slate
 _SEEDS = 20  # items that a page tells the engine: what is looked at, what is in the cart
 _ANSWERS = 200  # answers between two hand-overs to the keeper
 _LOOK = 20  # answers between two looks at what has changed
+_ID_GRAIN_US = 1_000  # an id tells whole milliseconds: by the next one its answer was given
 
 
 class Engine(Protocol):
@@ -43,6 +46,36 @@ class ShopClock:
 
     def __call__(self) -> int:
         return self.now_us
+
+
+class ServerTime:
+    """The time of a server, whose clock cannot be moved: what happens in a story is stamped with it, as it happens.
+
+    Every answer tells it; until the next it goes on with the real one. What happened in the story between two
+    answers did so between them on the server too: nothing that comes of an answer seems to come before it.
+    """
+
+    def __init__(self, story_us: int, server_us: int, clock: Clock = real_time_us) -> None:
+        self._clock, self._ahead_us = clock, server_us - clock()
+        self._story_us, self._server_us = [story_us], [server_us]  # rising both; one list speaks of the other
+
+    def goes_on(self, story_us: int) -> None:
+        """The story has come so far by now."""
+        self._story_us.append(max(story_us, self._story_us[-1]))
+        self._server_us.append(max(self._clock() + self._ahead_us, self._server_us[-1]))
+
+    def answered(self, story_us: int, recommendation_id: str) -> None:
+        """An answer was given when the story had come so far."""
+        self._ahead_us = instant_us(recommendation_id) + _ID_GRAIN_US - self._clock()
+        self.goes_on(story_us)
+
+    def stamped(self, made: Arrivals) -> Arrivals:
+        """The same lines in the server's time."""
+        if len(made) == 0:
+            return made
+        at_us = made.traffic.at_us
+        first = max(bisect_right(self._story_us, int(at_us.min())) - 1, 0)
+        return made.at(np.interp(at_us, self._story_us[first:], self._server_us[first:]).astype(np.int64))
 
 
 class ShopEngine:

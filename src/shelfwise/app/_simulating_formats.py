@@ -133,11 +133,22 @@ def flat_table(made: Arrivals, names: Names) -> pa.Table:
 
 def sent_events(made: Arrivals, names: Names) -> list[Sent]:
     """The events as JSON objects, one a sending, in the order of arrival."""
+    if len(made) == 0:
+        return []
     starts = np.flatnonzero(made.rows["sent"]["line"] == 0)
     lines = _sent_lines(made, names)
     ends = [*starts[1:].tolist(), len(made)]
-    heads = zip(made.take(starts).rows.tolist(), starts.tolist(), ends, strict=True)
+    first = made.take(starts).rows
+    first["sent"]["recommendation"] = _answer_of_all(made, starts)
+    heads = zip(first.tolist(), starts.tolist(), ends, strict=True)
     return [_sent_event(head, lines[start:end], names) for head, start, end in heads]
+
+
+def _answer_of_all(made: Arrivals, starts: NDArray[np.intp]) -> NDArray[np.int64]:
+    """By event, the answer that all of its lines come of; -1 for a cart filled from here and there."""
+    answer = made.rows["sent"]["recommendation"]
+    least, most = np.minimum.reduceat(answer, starts), np.maximum.reduceat(answer, starts)
+    return np.where(least == most, least, -1)
 
 
 def _sent_event(head: tuple[Any, ...], items: list[SentLine], names: Names) -> Sent:

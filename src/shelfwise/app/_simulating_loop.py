@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.app._simulating_engines import Engine, ShopClock
+from shelfwise.app._simulating_engines import Engine, ServerTime, ShopClock
 from shelfwise.app._simulating_plan import Plan
 from shelfwise.app._simulating_sinks import Sink
 from shelfwise.domain import SECOND_US
@@ -43,9 +43,7 @@ class Loop:
     plan: Plan
     clock: ShopClock
     tally: Tally  # sums up every line, before the mess
-    server_us: Callable[[], int] | None = (
-        None  # a server's clock cannot be moved: its time is stamped instead
-    )
+    server_time: ServerTime | None = None  # of a server, whose clock is not the story's
     counts: Counter[str] = field(default_factory=Counter)
     _queue: Queue = field(init=False)
     _outbox: Outbox = field(default_factory=Outbox)  # lines that wait, in the world's time
@@ -74,6 +72,8 @@ class Loop:
         """Send what is left; the story's time is over."""
         last_us = self._outbox.last_us + self.plan.shift_us
         end_us = 0 if self.is_full else self.plan.end_us
+        if self.server_time is not None:
+            self.server_time.goes_on(last_us)
         self.clock.now_us = max(self.clock.now_us, last_us, end_us)
         self._flush(None)
         self._sum_up()
@@ -97,11 +97,15 @@ class Loop:
             heappush(under_way, (ask.at_us, visit.session, visit, asks, ask))
 
     def _page(self, visit: Visit, ask: Ask) -> None:
+        if self.server_time is not None:
+            self.server_time.goes_on(self.clock.now_us)
         now_us = self.clock.now_us - self.plan.shift_us
         unsent_us = self._unsent_us.get(visit.session, now_us)
         if len(self._outbox) >= _TOGETHER or unsent_us + _LAG_US <= now_us:
             self._flush(now_us)
         answer_id, rows = self.engine.answer(ask, visit)
+        if self.server_time is not None:
+            self.server_time.answered(self.clock.now_us, answer_id)
         self.counts["answers"] += 1
         if len(rows):
             before = len(self._outbox)
@@ -137,6 +141,4 @@ class Loop:
         self._told = []
 
     def _deliver(self, made: Arrivals) -> None:
-        if self.server_us is not None:
-            made = made.moved(self.server_us() - self.clock.now_us)
-        self.sink.take(made)
+        self.sink.take(made if self.server_time is None else self.server_time.stamped(made))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from shelfwise.app._clock import move_clock, open_clock, real_time_us
-from shelfwise.app._simulating_engines import HttpEngine, ShopClock, ShopEngine, instant_us
+from shelfwise.app._clock import move_clock, open_clock
+from shelfwise.app._simulating_engines import HttpEngine, ServerTime, ShopClock, ShopEngine, instant_us
 from shelfwise.app._simulating_items import Wares, changes_between, feed, made_up, puts, wares_of
 from shelfwise.app._simulating_loop import Loop
 from shelfwise.app._simulating_plan import Plan, times_of
@@ -213,12 +213,11 @@ def _go_round_in(run: Run, plan: Plan, shop: Shop, clock: ShopClock) -> Counter[
 def _closed_over_http(run: Run) -> Counter[str]:
     """The server's clock cannot be moved: what happens is stamped with its time, as it happens."""
     line = Line(run.wishes.to, run.wishes.key)
-    ahead_us = _server_us(line) - real_time_us()
-    plan = run.planned(begin_us=real_time_us() + ahead_us)
+    plan = run.planned(begin_us=_server_us(line))
     _post_made_up(run, plan, line)
     loop = Loop(
         HttpEngine(line, plan.names), HttpSink(line, plan.names), plan, ShopClock(plan.start_us), run.tally,
-        server_us=lambda: real_time_us() + ahead_us,
+        server_time=ServerTime(plan.start_us, _server_us(line)),
     )  # fmt: skip
     return _went_round(run, plan, loop, lambda *_: None)
 
@@ -237,7 +236,9 @@ def _went_round(
             break
     loop.finish()
     tell_shop(before, replace(truth, born_us=before.born_us))
-    return loop.sink.close() + loop.counts
+    counts = loop.sink.close()
+    counts.update(loop.counts)  # not a sum, which leaves out what is 0
+    return counts
 
 
 def _played(

@@ -130,10 +130,10 @@ class Arrivals:
         """Only these rows, in their order."""
         return Arrivals(picked(self.rows, rows))
 
-    def moved(self, by_us: int) -> Arrivals:
-        """The same, that happened so much later."""
+    def at(self, at_us: NDArray[np.int64]) -> Arrivals:
+        """The same, that happened at these instants, ``(N,)``."""
         rows = stacked([self.rows])
-        rows["sent"]["at_us"] += by_us
+        rows["sent"]["at_us"] = at_us
         return Arrivals(rows)
 
 
