@@ -13,6 +13,7 @@ from app.closed_loop import check_that_events_join_the_answers_they_come_of, eag
 from app.conftest import Run
 from shelfwise import Shop
 from shelfwise.app._clock import open_clock
+from shelfwise.app._simulating_items import history_of, wares_of
 from shelfwise.app._simulating_plan import first_lines, load_scenario, scenario_names, times_of
 from shelfwise.app.settings import ClockSection
 from shelfwise.domain import DAY_US, InvalidInput, UnknownName, from_us, to_us
@@ -72,6 +73,29 @@ def test_real_customers_get_the_same_answers_whatever_is_simulated(shop: Shop) -
     before = asked()
     shop.simulate("bot_attack", **SMALL)
     assert asked() == before
+
+
+def test_what_real_orders_hold_together_goes_together_in_the_world_whatever_was_simulated(shop: Shop) -> None:
+    def complements() -> list[list[int]]:
+        history = history_of(DeltaLake(shop.layout.lake).files("event_lines"))
+        shelf, live = shop.readers.shelf_reader.shelf(), shop.readers.live.view()
+        return wares_of(shelf, live, history, seed=7).truth.complements.tolist()
+
+    real = complements()
+    row_of = shop.readers.shelf_reader.shelf().row_of
+    for aisle in (
+        "br",
+        "fr",
+        "ch",
+        "te",
+        "so",
+        "ca",
+    ):  # the corner shop's even items go with their odd neighbours
+        assert row_of[f"{aisle}-1"] in real[row_of[f"{aisle}-0"]]
+        assert row_of[f"{aisle}-3"] in real[row_of[f"{aisle}-2"]]
+    assert shop.simulate("flash_sale", shoppers=5_000, days=5)["events"]["purchase"] > 5
+    shop.drain()
+    assert complements() == real
 
 
 def test_the_closed_loop_goes_round(folder: Path, tmp_path: Path) -> None:

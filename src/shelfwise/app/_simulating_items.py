@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shelfwise.domain import Coded, InvalidInput, Item, LiveItems, Shelf, to_decimal
-from shelfwise.simulation import ItemTruth
+from shelfwise.domain import PURCHASE, Coded, InvalidInput, Item, LiveItems, Shelf, to_decimal
+from shelfwise.features import DuckDB, DuckDBSettings
+from shelfwise.simulation import ItemTruth, Purchases, complements_of, seasons_of
 from shelfwise.stores import ItemChange
 
 BATCH = 500
 _COUNTED = "item__purchase__count__90d"
 _PRICELESS = 1_000  # smallest units, where no item at all has a price
+_BOUGHT = f"""
+SELECT hash(person) >> 1 AS person, order_hash AS "order", item_row AS item, occurred_us AS at_us FROM event_lines
+WHERE event_code = {PURCHASE} AND origin = 'real' AND NOT bot AND item_row >= 0
+"""  # noqa: S608 - a number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +32,11 @@ class Wares:
     categories: tuple[str, ...]  # by category code
 
 
-def wares_of(shelf: Shelf, live: LiveItems, *, seed: int) -> Wares:
+def wares_of(shelf: Shelf, live: LiveItems, history: Purchases | None, *, seed: int) -> Wares:
     """The shop's items that are on sale: category, brand, group and price as they are, the rest made up by the seed.
 
-    Hidden items are never listed; those that sold of late are listed most. Raises InvalidInput for an empty shop.
+    What is bought together, and what has a season, is as its real orders show. Hidden items are never listed; those
+    that sold of late are listed most. Raises InvalidInput for an empty shop.
     """
     size = len(shelf)
     if size == 0:
@@ -44,10 +50,22 @@ def wares_of(shelf: Shelf, live: LiveItems, *, seed: int) -> Wares:
             known[name] = _own_where_absent(shelf.coded[column].codes)
     price = _prices(live.price_minor[:size])
     known["reference_minor"] = price
+    known |= _structure(history, size)
     truth = ItemTruth.of(
         category=category, price_minor=price, popularity=_popularity(live, size), seed=seed, **known
     )
     return Wares(truth, shelf.item_id, names)
+
+
+def history_of(files: Sequence[str]) -> Purchases | None:
+    """Real order lines of the lake's ``event_lines``; None where there is none."""
+    if not files:
+        return None
+    with DuckDB(DuckDBSettings()) as engine:
+        engine.read("event_lines", files)
+        lines = engine.run(_BOUGHT)
+    columns = {name: lines[name].to_numpy().astype(np.int64) for name in lines.column_names}
+    return Purchases(**columns) if len(lines) else None
 
 
 def made_up(n_items: int, *, start_us: int, seed: int) -> Wares:
@@ -123,6 +141,14 @@ def changes_between(
         ItemChange(action="patch", item_id=item_ids[row], at_us=at_us, fields=values)
         for row, values in sorted(told.items())
     ]
+
+
+def _structure(history: Purchases | None, size: int) -> dict[str, NDArray[Any]]:
+    """What real orders tell of the items; nothing where there is none."""
+    if history is None:
+        return {}
+    seasons = seasons_of(history, size)
+    return {"complements": complements_of(history, size)} | ({} if seasons is None else {"season": seasons})
 
 
 def _codes(coded: Coded | None, size: int) -> tuple[NDArray[np.int32], tuple[str, ...]]:

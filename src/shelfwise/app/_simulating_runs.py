@@ -13,12 +13,13 @@ import msgspec
 
 from shelfwise.app._clock import move_clock, open_clock
 from shelfwise.app._simulating_engines import HttpEngine, ServerTime, ShopClock, ShopEngine, instant_us
-from shelfwise.app._simulating_items import Wares, changes_between, feed, made_up, puts, wares_of
+from shelfwise.app._simulating_items import Wares, changes_between, feed, history_of, made_up, puts, wares_of
 from shelfwise.app._simulating_loop import Loop
 from shelfwise.app._simulating_plan import Plan, times_of
 from shelfwise.app._simulating_sinks import HttpSink, JsonlSink, Line, ParquetSink, ShopSink, Sink, Stopwatch
 from shelfwise.domain import DAY_US, HOUR_US, MAX_BATCH, InvalidInput, StoreUnavailable
 from shelfwise.simulation import Act, ItemTruth, Scenario, Tally
+from shelfwise.stores.adapters.delta_lake import DeltaLake
 
 if TYPE_CHECKING:
     from shelfwise.app.shop import Shop
@@ -107,8 +108,10 @@ class Run:
         if self.wishes.items is not None:
             return made_up(self.wishes.items, start_us=world_us, seed=self.wishes.seed)
         shop = self.own_shop()
+        shop.drain()
         live, shelf = shop.readers.live.view(), shop.readers.shelf_reader.shelf()
-        return wares_of(shelf, live, seed=self.wishes.seed)
+        history = history_of(DeltaLake(shop.layout.lake, read_only=True).files("event_lines"))
+        return wares_of(shelf, live, history, seed=self.wishes.seed)
 
 
 def open_loop(run: Run) -> Counter[str]:

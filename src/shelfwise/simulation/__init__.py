@@ -37,6 +37,7 @@ from shelfwise.simulation._statistics import (
     total_variation,
     zipf_slope,
 )
+from shelfwise.simulation._structure import complements_of, seasons_of
 from shelfwise.simulation._tally import ByPosition, Funnel, Tally, Visits
 from shelfwise.simulation._traffic import (
     COUNTRIES,
@@ -69,6 +70,7 @@ __all__ = [
     "chosen",
     "Compared",
     "compared",
+    "complements_of",
     "Context",
     "COUNTRIES",
     "DATA_CREDIT",
@@ -99,6 +101,7 @@ __all__ = [
     "Report",
     "Response",
     "Scenario",
+    "seasons_of",
     "shop_statistics",
     "Shopper",
     "ShopStatistics",

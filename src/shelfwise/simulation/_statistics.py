@@ -90,7 +90,7 @@ def shop_statistics(purchases: Purchases) -> ShopStatistics:
 
     Two windows compare fairly if they are equally long: a short window hides long intervals.
     """
-    lines = _distinct_lines(purchases)
+    lines = distinct_lines(purchases)
     _, first, size = np.unique(lines.order, return_index=True, return_counts=True)
     person, at_us = lines.person[first], lines.at_us[first]
     intervals, days_of_person = order_intervals(person, at_us)
@@ -171,7 +171,7 @@ def total_variation(left: tuple[float, ...], right: tuple[float, ...]) -> float:
     return float(np.abs(np.subtract(left, right)).sum() / 2)
 
 
-def _distinct_lines(purchases: Purchases) -> Purchases:
+def distinct_lines(purchases: Purchases) -> Purchases:
     """One row per order and item, in the order of time."""
     rows = np.lexsort((purchases.item, purchases.order))
     order, item = purchases.order[rows], purchases.item[rows]
