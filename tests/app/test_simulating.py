@@ -13,8 +13,10 @@ from app.closed_loop import check_that_events_join_the_answers_they_come_of, eag
 from app.conftest import Run
 from shelfwise import Shop
 from shelfwise.app._clock import open_clock
+from shelfwise.app._simulating import simulate
 from shelfwise.app._simulating_items import history_of, wares_of
 from shelfwise.app._simulating_plan import first_lines, load_scenario, scenario_names, times_of
+from shelfwise.app._simulating_runs import Wishes
 from shelfwise.app.settings import ClockSection
 from shelfwise.domain import DAY_US, InvalidInput, UnknownName, from_us, to_us
 from shelfwise.simulation import DTYPES, Scenario, Traffic, chosen
@@ -202,6 +204,28 @@ def test_made_up_items_are_given_to_the_shop(tmp_path: Path) -> None:
 def test_an_empty_shop_is_told_what_it_lacks(tmp_path: Path) -> None:
     with Shop.create(tmp_path / "new", name="New") as shop, pytest.raises(InvalidInput, match="0 items"):
         shop.simulate()
+
+
+@pytest.mark.parametrize("story", scenario_names())
+def test_every_story_has_a_page_with_funnel_positions_and_calibration(tmp_path: Path, story: str) -> None:
+    page = tmp_path / "page.html"
+    wishes = Wishes(story, shoppers=400, days=8, items=150, to=str(tmp_path / "a.parquet"), report=page)
+    told = simulate(None, wishes)
+    text = page.read_text()
+    for title in (
+        "How far visits came",
+        "Clicks on what was shown",
+        "Rates by position",
+        "against its figures",
+    ):
+        assert title in text, title
+    assert ("On the way to the shop" in text) == any(told["on_the_way"].values())
+    befell = {name for name, count in told["on_the_way"].items() if count}
+    assert befell >= {
+        "bot_attack": {"robots"},
+        "tracking_broken": {"lost"},
+        "steady": {"late", "faulty", "twice"},
+    }.get(story, set())
 
 
 def test_no_more_lines_than_asked_for_and_no_torn_event(shop: Shop, tmp_path: Path) -> None:

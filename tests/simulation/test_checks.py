@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 
 import numpy as np
 import pytest
 
 from shelfwise.domain import DAY_US
-from shelfwise.simulation import Audit, Check, ItemTruth, Tally, Truth, World, WorldSettings, audit, checks
+from shelfwise.simulation import (
+    Audit,
+    Check,
+    ItemTruth,
+    MessSettings,
+    Tally,
+    Truth,
+    World,
+    WorldSettings,
+    audit,
+    checks,
+    checks_on_the_way,
+)
 
 OPENS_US = 14_610 * DAY_US  # 2010-01-01
 LATER_US = OPENS_US + 28 * DAY_US
@@ -54,6 +67,33 @@ def test_a_run_of_less_than_a_week_says_nothing_of_weekends() -> None:
     world, tally = run()
     found = checks(tally, world.settings, start_us=OPENS_US, end_us=OPENS_US + 6 * DAY_US)
     assert "visits on weekends" not in {one.name for one in found}
+
+
+def test_a_shop_whose_time_is_not_the_worlds_is_checked_in_the_worlds() -> None:
+    world, tally = run()
+    moved, week_us = Tally(), 7 * DAY_US
+    for lines in world.traffic(OPENS_US, LATER_US, shoppers=range(3_000)):
+        moved.add(dataclasses.replace(lines, at_us=lines.at_us + 30 * week_us))
+    times = {"start_us": OPENS_US, "end_us": LATER_US}
+    assert checks(moved, world.settings, **times, shift_us=30 * week_us) == checks(
+        tally, world.settings, **times
+    )
+
+
+def test_of_a_run_that_was_cut_off_nothing_is_said_of_carts() -> None:
+    world, tally = run()
+    found = checks(tally, world.settings, start_us=OPENS_US, end_us=LATER_US, whole=False)
+    assert found
+    assert not any("carts" in one.name for one in found)
+
+
+def test_the_dirt_of_the_traffic_is_held_against_its_rates() -> None:
+    befell = {"robots": 100, "lost": 50, "faulty": 10, "late": 21, "twice": 0}
+    found = checks_on_the_way(befell, 1_000, MessSettings(bad_rate=0.01, late_rate=0.02))
+    assert [(one.stated, one.measured, one.n) for one in found] == [
+        (0.01, 0.01, 1_000),
+        (0.02, 0.02, 1_050),  # robots' pages can be late too, what is lost cannot
+    ]
 
 
 def test_a_figure_is_met_within_four_standard_errors() -> None:

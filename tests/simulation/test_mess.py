@@ -48,6 +48,24 @@ def test_no_mess_is_the_traffic_itself() -> None:
     assert (made.robot == -1).all()
 
 
+def test_what_befell_events_is_counted_as_they_arrive() -> None:
+    lines, rates = traffic(5_000, lines=3), MessSettings(
+        bad_rate=0.1, duplicate_rate=0.2, late_rate=0.3, robot_rate=1.0, broken_event="view_item", broken_rate=0.4
+    )  # fmt: skip
+    queue = Queue([(EVER, rates)], seed=3, n_items=N_ITEMS)
+    made = Arrivals(stacked([queue.take(lines.records()).rows, queue.rest().rows]))
+    number, times = np.unique(made.traffic.event_no[made.traffic.line == 0], return_counts=True)
+    befell = queue.befell
+    assert befell["twice"] == np.count_nonzero(times == 2) > 0
+    assert befell["lost"] == 5_000 + befell["robots"] - len(number) > 0
+    assert befell["robots"] % rates.robot_pages == 0 < befell["robots"]
+    first_sending = np.unique(made.traffic.event_no, return_index=True)[1]
+    late = made.arrived_us[first_sending] - made.traffic.at_us[first_sending]
+    assert befell["late"] == np.count_nonzero(late > 0) > 0
+    # faults are dealt before events are lost: 5,000 at 0.1, within four standard errors of 21
+    assert befell["faulty"] == pytest.approx(500, abs=85)
+
+
 @pytest.mark.parametrize("rate", [0.05, 0.5])
 def test_rates_are_what_they_are_set_to(rate: float) -> None:
     n = 20_000

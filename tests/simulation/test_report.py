@@ -10,6 +10,7 @@ import pytest
 
 from shelfwise.simulation import (
     Audit,
+    ByPosition,
     Check,
     Funnel,
     Purchases,
@@ -41,6 +42,11 @@ REPORT = Report(
     n_lines=123_456,
     events={"view_item": 900, "purchase": 40},
     funnel=Funnel(visits=1_000, viewed=500, carted=100, begun=50, ordered=40),
+    befell={"robots": 4_321, "lost": 0, "faulty": 12, "late": 0, "twice": 0},
+    lists={
+        "home": ByPosition(np.full(30, 2_500), np.full(30, 125)),
+        "cart": ByPosition(np.zeros(30, int), np.zeros(30, int)),
+    },
     audit=Audit(1_000, STATED * 1.01, STATED, np.sqrt(STATED * (1 - STATED) / 1_000)),
     checks=(
         Check("visits on mobile", 0.62, 0.61, 900, "StatCounter"),
@@ -98,10 +104,20 @@ def test_the_page_says_first_that_it_is_simulated() -> None:
         "−1.6 %",
         "+25.0 %",
         "StatCounter",
+        "4,321",  # page views of robots
+        "2,500",  # times that the home page's list was shown
+        "5 %",  # of its positions were clicked
     ],
 )
 def test_the_page_says_what_it_was_handed(told: str) -> None:
     assert told in "\n".join(Reader(render_report(REPORT)).texts)
+
+
+def test_a_list_that_was_never_shown_and_what_never_befell_is_not_told() -> None:
+    texts = Reader(render_report(REPORT)).texts
+    assert "Home" in texts
+    assert "Cart" not in texts
+    assert "Late" not in texts
 
 
 def test_words_from_outside_stay_words() -> None:
@@ -113,8 +129,10 @@ def test_the_same_run_is_the_same_page() -> None:
 
 
 def test_what_was_not_measured_is_left_out() -> None:
-    page = render_report(replace(REPORT, audit=None, checks=(), years=None))
+    page = render_report(replace(REPORT, audit=None, checks=(), years=None, lists={}, befell={}))
     assert "Rates by position" not in page
+    assert "Clicks on what was shown" not in page
+    assert "On the way to the shop" not in page
     assert "Beside a real shop" not in page
 
 

@@ -48,7 +48,7 @@ def simulate(shop: Shop | None, wishes: Wishes, *, told: Told | None = None) -> 
         document |= {"simulator_cpu_s": round(own_s, 3), "engine_cpu_s": round(engine_s, 3)}
         document["simulator_share"] = round(own_s / (own_s + engine_s), 4)
     if wishes.report is not None:
-        write_report(wishes.report, run.made_plan, run.tally)
+        write_report(wishes.report, run.made_plan, run.tally, run.befell)
     return document
 
 
@@ -81,5 +81,6 @@ def _document(run: Run, counts: Counter[str]) -> dict[str, Any]:
         "lines": tally.n_lines,
         "events": tally.events(),
         "funnel": asdict(tally.funnel()),
+        "on_the_way": dict(run.befell),
         **counts,
     }

@@ -54,6 +54,11 @@ class Loop:
         self._queue = self.plan.queue()
 
     @property
+    def befell(self) -> Counter[str]:
+        """What became of events on their way to the shop."""
+        return self._queue.befell
+
+    @property
     def is_full(self) -> bool:
         """As many lines were told as were asked for."""
         return self.plan.limit is not None and self.counts["lines_made"] >= self.plan.limit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -72,6 +72,7 @@ class Run:
     tally: Tally
     told: Told
     plan: Plan | None = None
+    befell: Counter[str] = field(default_factory=Counter)  # events on their way
     cpu_s: tuple[float, float] | None = None  # of simulator and engine, where they can be told apart
 
     @property
@@ -170,6 +171,7 @@ def _streamed(run: Run, plan: Plan, sink: Sink) -> Counter[str]:
         sink.take(queue.take(lines.records()))
         run.told(plan.share_done(int(lines.at_us[-1])))
     sink.take(queue.rest())
+    run.befell = queue.befell
     return sink.close()
 
 
@@ -238,6 +240,7 @@ def _went_round(
         if loop.is_full:
             break
     loop.finish()
+    run.befell = loop.befell
     tell_shop(before, replace(truth, born_us=before.born_us))
     counts = loop.sink.close()
     counts.update(loop.counts)  # not a sum, which leaves out what is 0

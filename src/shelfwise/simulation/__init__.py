@@ -8,7 +8,7 @@ from shelfwise.simulation._calibrate import (
     fit_world,
     simulated_year,
 )
-from shelfwise.simulation._checks import Audit, Check, audit, checks
+from shelfwise.simulation._checks import Audit, Check, audit, checks, checks_on_the_way
 from shelfwise.simulation._items import ItemTruth
 from shelfwise.simulation._lifetime import Lifetime
 from shelfwise.simulation._mess import FAULTS, Arrivals, MessSettings, Queue, arrivals
@@ -67,6 +67,7 @@ __all__ = [
     "Change",
     "Check",
     "checks",
+    "checks_on_the_way",
     "chosen",
     "Compared",
     "compared",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shelfwise.domain import DAY_US, HOUR_US
 from shelfwise.simulation._calendar import day_factors
+from shelfwise.simulation._mess import MessSettings
 from shelfwise.simulation._settings import WorldSettings
 from shelfwise.simulation._shopper import Slate
 from shelfwise.simulation._tally import Tally, Visits
@@ -91,19 +92,48 @@ def audit(truth: Truth, occasions: Sequence[Occasion], *, size: int = 10, draws:
     return Audit(n, happened / n, stated / n, np.sqrt(variance) / n)
 
 
-def checks(tally: Tally, settings: WorldSettings, *, start_us: int, end_us: int) -> tuple[Check, ...]:
+def checks(
+    tally: Tally,
+    settings: WorldSettings,
+    *,
+    start_us: int,
+    end_us: int,
+    shift_us: int = 0,
+    whole: bool = True,
+) -> tuple[Check, ...]:
     """Shares that can be read off a run, beside what they were set to.
 
     Args:
         tally: Of all events of the world's shoppers in ``[start_us, end_us)``, before anything spoils them.
-        settings: Of the world; unchanged over that time.
-        start_us: Start of the run.
+        settings: Of the world, over all that time.
+        start_us: Start of the run, in the world's time.
         end_us: Its end.
+        shift_us: How far ahead of the world's time the tally's is.
+        whole: False if the run was cut off: carts of visits under way say nothing then.
     """
-    visits = tally.visits()
-    visits = visits.within(start_us, end_us)
-    return (*_of_devices(visits, settings), _of_home(visits, settings), *_of_days(visits, settings, start_us, end_us),
-            _of_evenings(visits, settings), *_of_carts(tally, settings))  # fmt: skip
+    visits = tally.visits().earlier(shift_us).within(start_us, end_us)
+    found = (*_of_devices(visits, settings), _of_home(visits, settings),
+             *_of_days(visits, settings, start_us, end_us), _of_evenings(visits, settings))  # fmt: skip
+    return (*found, *_of_carts(tally, settings)) if whole else found
+
+
+def checks_on_the_way(befell: Mapping[str, int], n_events: int, settings: MessSettings) -> tuple[Check, ...]:
+    """What befell a run's events on their way to the shop, beside the rates that were set.
+
+    Args:
+        befell: Events by ``BEFELL``.
+        n_events: What shoppers did, before anything befell it.
+        settings: The rates, over all the run.
+    """
+    n_sent = n_events + befell["robots"] - befell["lost"]
+    rates = (
+        ("faulty events", settings.bad_rate, befell["faulty"], n_events, "bad_rate"),
+        ("late events", settings.late_rate, befell["late"], n_sent, "late_rate"),
+        ("events sent twice", settings.duplicate_rate, befell["twice"], n_sent, "duplicate_rate"),
+    )
+    return tuple(
+        Check(name, rate, _ratio(count, n), n, source) for name, rate, count, n, source in rates if rate
+    )
 
 
 def _of_devices(visits: Visits, settings: WorldSettings) -> list[Check]:

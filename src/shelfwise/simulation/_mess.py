@@ -6,7 +6,8 @@ of one event share their fate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -31,6 +32,10 @@ FAULTS = (
     "surplus_decimals",  # a price of a thousandth of a penny
 )
 """What can be wrong with an event, by its code. Each is refused by the door with field, value and rule."""
+
+BEFELL = ("robots", "lost", "faulty", "late", "twice")
+"""What is told of the way to the shop: page views of robots on top, events that broken tracking loses, that have one
+of ``FAULTS``, that wait for a connection, that are sent a second time."""
 
 ARRIVALS = np.dtype(
     [("sent", LINES), ("arrived_us", "i8"), ("fault", "i1"), ("robot", "i4"), ("honest", "?")], align=True
@@ -156,12 +161,13 @@ def arrivals(
 
 
 class Queue:
-    """What was sent and has not yet arrived."""
+    """What was sent and has not yet arrived, and what befell it: events by ``BEFELL``."""
 
     def __init__(self, stretches: Sequence[tuple[int, MessSettings]], *, seed: int, n_items: int) -> None:
         self._untils_us = [until_us for until_us, _ in stretches[:-1]]
         self._dice = [Dice.of(rates, seed, n_items) for _, rates in stretches]
         self._waiting = np.empty(0, ARRIVALS)
+        self.befell: Counter[str] = Counter(dict.fromkeys(BEFELL, 0))
 
     def take(self, batch: NDArray[np.void]) -> Arrivals:
         """Send lines (dtype ``LINES``) that follow those before in time; what arrives until their last instant."""
@@ -179,7 +185,9 @@ class Queue:
         edges = np.searchsorted(batch["at_us"], self._untils_us).tolist()
         for begin, end, dice in zip([0, *edges], [*edges, len(batch)], self._dice, strict=True):
             if end > begin:
-                yield messed(batch[begin:end], dice)
+                made, befell = messed(batch[begin:end], dice)
+                self.befell.update(befell)
+                yield made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,20 +222,28 @@ class Dice:
         return uniform(self.seed, stream, key)
 
 
-def messed(lines: NDArray[np.void], dice: Dice) -> NDArray[np.void]:
-    """``(M,)`` ARRIVALS of one batch: its robots, losses, faults, delays and second sendings; in no order."""
+def messed(lines: NDArray[np.void], dice: Dice) -> tuple[NDArray[np.void], Mapping[str, int]]:
+    """``(M,)`` ARRIVALS of one batch, in no order, and its events by ``BEFELL``."""
     made = _arriving(lines)
     fate = _cast(made, dice.broken, dice.chances, dice.salts)
-    if not fate.any():
-        return made
+    if not fate.any() and not made["fault"].any():
+        return made, {}
+    befell = {"faulty": _events(made["fault"] > 0, made)}
     if (fate & _SETS_OFF).any():
         robots = _robots(picked(lines, fate & _SETS_OFF > 0), dice)
         fate = np.concatenate([fate, _cast(robots, dice.broken, dice.chances, dice.salts)])
-        made = stacked([made, robots])
+        made, befell["robots"] = stacked([made, robots]), len(robots)
     if (fate & _LOST).any():
+        befell["lost"] = _events(fate & _LOST > 0, made)
         made, fate = picked(made, fate & _LOST == 0), fate[fate & _LOST == 0]
+    befell["late"], befell["twice"] = (_events(fate & bit > 0, made) for bit in (_LATE, _TWICE))
     _delay(made, np.flatnonzero(fate & _LATE), dice)
-    return stacked([made, _again(picked(made, fate & _TWICE > 0), dice)])
+    return stacked([made, _again(picked(made, fate & _TWICE > 0), dice)]), befell
+
+
+def _events(which: NDArray[np.bool_], made: NDArray[np.void]) -> int:
+    """How many they are; the lines of an event share their fate."""
+    return int(np.count_nonzero(which & (made["sent"]["line"] == 0)))
 
 
 def _in_order(made: NDArray[np.void]) -> NDArray[np.void]:

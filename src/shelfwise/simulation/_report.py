@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
 
@@ -14,12 +14,22 @@ from shelfwise.simulation._checks import Audit, Check
 from shelfwise.simulation._realism import BAR, Compared, compared
 from shelfwise.simulation._report_style import CSS
 from shelfwise.simulation._statistics import MONTHS, PLOT_RANKS, ShopStatistics
-from shelfwise.simulation._tally import Funnel
+from shelfwise.simulation._tally import ByPosition, Funnel
 
 DATA_CREDIT = (
     "Real purchases: Online Retail II, Daqing Chen (2019), UCI Machine Learning Repository, CC BY 4.0; "
     "its customers with an account, after the shop's cleaning."
 )
+
+
+_BEFELL = {
+    "robots": "Page views of robots",
+    "lost": "Lost by broken tracking",
+    "faulty": "Faulty, to be refused",
+    "late": "Late",
+    "twice": "Sent twice",
+}
+_TOLD_POSITIONS = (1, 2, 3, 5, 10, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class Report:
     n_lines: int
     events: dict[str, int]
     funnel: Funnel
+    befell: Mapping[str, int] = field(default_factory=dict)  # events on their way, by BEFELL
+    lists: Mapping[str, ByPosition] = field(default_factory=dict)  # what was shown in the run, by list
     audit: Audit | None = None
     checks: tuple[Check, ...] = ()
     years: Years | None = None
@@ -54,6 +66,10 @@ class Report:
 def render_report(report: Report) -> str:
     """A whole HTML document that needs nothing beside it."""
     parts = [_facts(report), _funnel(report.funnel), _events(report)]
+    if any(report.befell.values()):
+        parts.append(_on_the_way(report.befell))
+    if any(one.shown.any() for one in report.lists.values()):
+        parts.append(_lists(report.lists))
     if report.audit is not None:
         parts.append(_positions(report.audit))
     if report.checks:
@@ -114,6 +130,33 @@ def _events(report: Report) -> str:
     )
     return _section(
         "Events", "By their GA4 names; one event may have many lines.", f'<dl class="facts">{cells}</dl>'
+    )
+
+
+def _on_the_way(befell: Mapping[str, int]) -> str:
+    cells = "".join(
+        f"<div><dt>{name}</dt><dd>{befell[key]:,}</dd></div>" for key, name in _BEFELL.items() if befell[key]
+    )
+    return _section(
+        "On the way to the shop",
+        "What befell these events before the shop saw them, and what came on top. All else on this page tells of what "
+        "shoppers did, before that.",
+        f'<dl class="facts">{cells}</dl>',
+    )
+
+
+def _lists(lists: Mapping[str, ByPosition]) -> str:
+    rows = []
+    for name, one in lists.items():
+        if one.shown.any():
+            rates = (one.click_rate[k - 1] for k in _TOLD_POSITIONS)
+            rows.append((name.capitalize(), f"{int(one.shown[0]):,}", *(_percent(rate) for rate in rates)))
+    head = ("List", "Times shown", *(f"Position {k}" for k in _TOLD_POSITIONS))
+    return _section(
+        "Clicks on what was shown",
+        "Share of the positions of each list in this run that were clicked. Home, product and cart hold the engine's "
+        "slates, where it was asked for any.",
+        _table(head, rows),
     )
 
 

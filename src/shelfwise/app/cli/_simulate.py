@@ -15,7 +15,7 @@ from shelfwise.app.cli._common import JsonFlag, open_shop, progress_console, sho
 if TYPE_CHECKING:
     from shelfwise.app._simulating_runs import Told, Wishes
 
-_LISTS = ("events", "funnel")
+_LISTS = ("events", "funnel", "on_the_way")
 
 
 def register(app: typer.Typer) -> None:
