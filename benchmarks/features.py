@@ -6,6 +6,11 @@ Batch: point-in-time rows (one in three events' worth, at 8 instants) from Parqu
 Spark too, whose CPU and memory are those of its Java as well, start and planning included. Stream: the same events
 folded into states and counters. Request: 200 candidates for people of 100 and of 2,000 lines. Batch and stream run at
 a quarter, at half and at all of the events, each in a process of its own, so that memory is theirs alone.
+
+    python -m benchmarks.features --only parity --samples 10000
+
+Asks all four readers the same of replayed real and simulated histories (``benchmarks/_parity.py``); fails where they
+differ. Needs Spark.
 """
 
 from __future__ import annotations
@@ -67,6 +72,8 @@ def main() -> None:
     if options.measure:
         print(json.dumps(MEASURES[options.measure](options)))
         return
+    if options.only == "parity":
+        sys.exit(_parity(options))
     results = []
     wanted = [options.only] if options.only else ["duckdb", *(["spark"] if options.spark else []), "stream"]
     for engine in wanted:
@@ -84,6 +91,15 @@ def main() -> None:
     print(json.dumps(report) if options.json else _table(report))
 
 
+def _parity(options: argparse.Namespace) -> int:
+    """What the four readers say of the same; 1 where they differ."""
+    from benchmarks._parity import compare, told
+
+    report = compare(options.samples, options.seed, memory_mb=options.memory_mb)
+    print(json.dumps({"versions": _versions(), **report}) if options.json else told(report))
+    return int(report["differences"] > 0)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -94,7 +110,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--spark", action="store_true", help="run the same texts on Spark, local[threads], too"
     )
-    parser.add_argument("--only", choices=("duckdb", "spark", "stream", "request"), help="one reader alone")
+    parser.add_argument(
+        "--only", choices=("duckdb", "spark", "stream", "request", "parity"), help="one question alone"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=10_000, help="(user, item, instant) that parity compares"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--measure", choices=tuple(MEASURES), help=argparse.SUPPRESS)

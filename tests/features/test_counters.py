@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -225,6 +227,39 @@ def test_actors_and_first_buyers_do_not_depend_on_the_order_of_arrival(rows, ran
         assert count(counters, "first", item) == len({other for other, _ in bought if other == item})
         first = [at for other, at in bought if other == item]
         assert count(counters, "first_today", item) == (min(first, default=0) // DAY_US >= NOW // DAY_US - 1)
+
+
+def first_buyers(parts: list[np.ndarray]) -> dict[int, int]:
+    """Marks by instant, summed over what each part of a history changes as it arrives."""
+    marks, state = Counter(), NOBODY
+    for part in parts:
+        for effect in line_effects(state, part):
+            marks[int(effect["at_us"])] += int(effect["first_buyer"])
+        state = merge_state(state, part)
+    return {at_us: mark for at_us, mark in marks.items() if mark}
+
+
+def test_a_late_line_pushes_a_purchase_out_of_reach_of_the_one_before() -> None:
+    within = lines((7, PURCHASE, 10), *((8, VIEW, 20 + at) for at in range(999)), (7, PURCHASE, 5_000))
+    assert first_buyers([within]) == {10: 1}  # 1,000 lines back: still seen
+    assert first_buyers([within, lines((8, VIEW, 4_000))]) == {10: 1, 5_000: 1}
+    assert first_buyers([within, lines((8, VIEW, 5))]) == {10: 1}  # before both: no further apart
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_first_buyers_among_many_lines_do_not_depend_on_the_order_of_arrival(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    item, event = rng.integers(0, 400, 1_800), rng.choice([VIEW, PURCHASE], 1_800)
+    whole = lines(*zip(item.tolist(), event.tolist(), (1_000 + np.arange(1_800)).tolist(), strict=True))
+    expected, bought = {}, {}
+    for place, line in enumerate(whole):
+        if line["event"] == PURCHASE:
+            if place - bought.get(int(line["item"]), -9_999) > 1_000:
+                expected[int(line["at_us"])] = 1
+            bought[int(line["item"])] = place
+    assert len(expected) > len(bought)  # some bought the same again, more than a thousand lines later
+    arrivals = whole[np.argsort(np.arange(1_800) + rng.choice([0, 0, 700], 1_800), kind="stable")]
+    assert first_buyers([arrivals[start : start + 60] for start in range(0, 1_800, 60)]) == expected
 
 
 def test_what_fades_weighs_half_after_its_half_life_and_nothing_after_ten() -> None:

@@ -9,7 +9,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, HOUR_US, MINUTE_US, PURCHASE, REFUND, VIEW, InvalidField, grain_us
+from shelfwise.domain import (
+    DAY_US,
+    HOUR_US,
+    MAX_HISTORY,
+    MINUTE_US,
+    PURCHASE,
+    REFUND,
+    VIEW,
+    InvalidField,
+    grain_us,
+)
 
 How = Literal["count", "quantity", "log_quantity", "log_price", "actors", "first_buyers"]
 
@@ -18,6 +28,9 @@ MEASURES = REFUND * len(HOWS)  # of VIEW, CART, PURCHASE and REFUND: codes 1 to 
 GRAINS = (MINUTE_US, HOUR_US, DAY_US)
 MOST_CHUNKS = 32  # blobs of one bucket before they are written anew as one
 NEVER = 2**62  # microseconds no event reaches
+# Lines of a person that are looked back over for an earlier purchase of an item. Not all that are remembered: a late
+# line pushes older ones further back, and the stream must still hold those to tell what that changes.
+FIRST_REACH = MAX_HISTORY // 2
 
 FADE_UNIT = 2**20  # what a thing of today weighs: whole numbers add up in any order
 FADE_REACH = 10  # half-lives after which a thing is forgotten: it weighs a thousandth

@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shelfwise.domain import DAY_US, LINE, MAX_HISTORY, PURCHASE, REFUND, VIEW, PersonState
+from shelfwise.domain import DAY_US, LINE, PURCHASE, REFUND, VIEW, PersonState
+from shelfwise.features._buckets import FIRST_REACH
 from shelfwise.features._history import fresh_lines
 from shelfwise.features._merging import Lines, older
 
@@ -26,7 +27,7 @@ EFFECT = np.dtype(
         (
             "first_buyer",
             "<i4",
-        ),  # 1 if no purchase of the item stands among the 2,000 lines before it; -1 taken back
+        ),  # 1 if no purchase of the item stands among the FIRST_REACH lines before it; -1 taken back
     ]
 )
 """One change of an item's counters. Rows add up: their sum does not depend on the order events arrive in."""
@@ -39,7 +40,9 @@ def line_effects(state: PersonState, lines: NDArray[np.void]) -> NDArray[np.void
     """Changes of item counters by these lines, given what was known of the person *before* them.
 
     Lines already held change nothing. A line that arrives late takes the mark of being first from the later one
-    that had it. Returns ``(E,)`` of dtype ``EFFECT``, at most three rows a line.
+    that had it; one that pushes two purchases of an item further apart than ``FIRST_REACH`` gives it to the later.
+    Returns ``(E,)`` of dtype ``EFFECT``, the same sum in any order of arrival, as long as no line arrives after more
+    than ``MAX_HISTORY - FIRST_REACH`` of its person's later ones.
     """
     fresh = fresh_lines(state, lines)
     return effects_of(state.lines, fresh)
@@ -47,8 +50,13 @@ def line_effects(state: PersonState, lines: NDArray[np.void]) -> NDArray[np.void
 
 def effects_of(held: NDArray[np.void], fresh: NDArray[np.void]) -> NDArray[np.void]:
     """``line_effects`` of lines already found to be fresh (newest first, each once, none held)."""
-    effects = np.zeros(3 * len(fresh), EFFECT)
+    effects = np.zeros(most_effects(len(held), len(fresh)), EFFECT)
     return effects[: note_effects(held, fresh, effects)]
+
+
+def most_effects(held: int, fresh: int) -> int:
+    """How many effects so many new lines of a person have at most, who has so many: three each, and pushed marks."""
+    return 3 * fresh + (held if held + fresh > FIRST_REACH else 0)
 
 
 @njit(cache=True)
@@ -70,7 +78,7 @@ def note_effects(held: Lines, fresh: Lines, effects: Any) -> int:
     )  # the item of a known purchase, else -1: narrow, so quick to search
     for place in range(len(union)):
         bought[place] = union[place].item if known[place] and union[place].event == PURCHASE else -1
-    count = 0
+    count = _push_apart(union, known, bought, len(fresh), effects)
     for place in range(len(union) - 1, -1, -1):
         line = union[place]
         if known[place]:
@@ -92,30 +100,70 @@ def note_effects(held: Lines, fresh: Lines, effects: Any) -> int:
         before, after = _same_day(union, known, place)
         one.actor = before < 0
         if before < 0 <= after:
-            count += _take_back(effects[count], union[after])
+            count += _correct(effects[count], union[after])
             effects[count - 1].actor = -1
         if line.event == PURCHASE:
             before, after = _beside(bought, line.item, place)
             bought[place] = line.item
             one.first_buyer = before < 0
-            if after >= 0 and (before < 0 or before - after > MAX_HISTORY):
-                count += _take_back(effects[count], union[after])
+            if after >= 0 and (before < 0 or before - after > FIRST_REACH):
+                count += _correct(effects[count], union[after])
                 effects[count - 1].first_buyer = -1
     return count
 
 
 @njit(cache=True)
-def _take_back(effect: Any, line: Any) -> int:
-    """Begin a correction at a later line; a row it is."""
+def _correct(effect: Any, line: Any) -> int:
+    """Begin a correction at a held line; a row it is."""
     effect.at_us, effect.item, effect.event, effect.price_minor = line.at_us, line.item, line.event, -1
     return 1
 
 
 @njit(cache=True)
+def _push_apart(
+    union: Lines, known: NDArray[np.bool_], bought: NDArray[np.int32], n_fresh: int, effects: Any
+) -> int:
+    """Give the mark of being first to held purchases that the fresh lines push out of reach of the one before."""
+    oldest = len(union) - 1
+    while oldest >= 0 and known[oldest]:
+        oldest -= 1
+    count = 0
+    for place in range(oldest):  # those after the oldest fresh line
+        if bought[place] < 0:
+            continue
+        far = (
+            place + FIRST_REACH + 1
+        )  # out of reach now; of those before it only so many were not, as are fresh
+        for before in range(far, min(far + n_fresh, len(union))):
+            if bought[before] == bought[place]:
+                if _was_next(known, bought, place, before):
+                    count += _correct(effects[count], union[place])
+                    effects[count - 1].first_buyer = 1
+                break
+    return count
+
+
+@njit(cache=True)
+def _was_next(known: NDArray[np.bool_], bought: NDArray[np.int32], place: int, before: int) -> bool:
+    """Whether held purchases of an item followed one another within reach, before the fresh lines came."""
+    distance = 1
+    for at in range(place + 1, before):
+        distance += known[at]
+        if bought[at] == bought[place]:
+            return False
+    return distance <= FIRST_REACH
+
+
+@njit(cache=True)
 def _reach(held: Lines, fresh: Lines) -> int:
-    """How many held lines can matter: all for a purchase, else those back to the start of the oldest fresh day."""
+    """How many held lines can matter: all for a purchase, else those back to the start of the oldest fresh day.
+
+    All, too, where a late line may push two purchases apart.
+    """
     if len(fresh) == 0:
         return 0
+    if len(held) + len(fresh) > FIRST_REACH and len(held) > 0 and older(fresh[len(fresh) - 1], held[0]):
+        return len(held)
     for at in range(len(fresh)):
         if fresh[at].event == PURCHASE:
             return len(held)
@@ -157,9 +205,9 @@ def _same_day(lines: Lines, known: NDArray[np.bool_], place: int) -> tuple[int, 
 
 @njit(cache=True)
 def _beside(bought: NDArray[np.int32], item: int, place: int) -> tuple[int, int]:
-    """Places of the nearest purchases of the item, older and newer, within MAX_HISTORY lines; -1 where none."""
+    """Places of the nearest purchases of the item, older and newer, within FIRST_REACH lines; -1 where none."""
     before = after = -1
-    stop = min(place + MAX_HISTORY + 1, len(bought))
+    stop = min(place + FIRST_REACH + 1, len(bought))
     at = place + 1
     while at < stop and before < 0:
         block = min(at + 64, stop)
@@ -172,7 +220,7 @@ def _beside(bought: NDArray[np.int32], item: int, place: int) -> tuple[int, int]
                 before += 1
         at = block
     at = place - 1
-    while at >= max(place - MAX_HISTORY, 0) and after < 0:
+    while at >= max(place - FIRST_REACH, 0) and after < 0:
         if bought[at] == item:
             after = at
         at -= 1

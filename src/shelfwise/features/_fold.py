@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shelfwise.domain import LINE, MAX_HISTORY, Event
 from shelfwise.features import _msgpack as wire
-from shelfwise.features._effects import EFFECT, note_effects
+from shelfwise.features._effects import EFFECT, most_effects, note_effects
 from shelfwise.features._encoded import EventColumns, columns_of
 from shelfwise.features._history import HEAD_BYTES, LAYOUT, unpack_head
 from shelfwise.features._merging import Lines, interleave, keep_fresh
@@ -45,7 +45,7 @@ def fold_people(
 
     Returns:
         The new blob of each person, None where nothing changed; and the changes of item counters, as
-        ``line_effects`` would find them, ``(<= 3 N,)`` of dtype ``EFFECT``.
+        ``line_effects`` would find them, of dtype ``EFFECT``.
 
     Raises:
         InvalidInput: A blob has another layout.
@@ -63,7 +63,7 @@ def fold_people(
     )  # fmt: skip
     earliest, newest = _of_events(person, *said, len(blobs))
     packed: list[bytes | None] = []
-    effects, count = np.zeros(3 * len(lines), EFFECT), 0
+    effects, count = np.zeros(_most_effects(blobs, np.diff(given_at)), EFFECT), 0
     for first in range(0, len(blobs), _AT_ONCE):
         held, part = blobs[first : first + _AT_ONCE], slice(first, first + _AT_ONCE)
         edges = given_at[first : first + len(held) + 1]
@@ -78,6 +78,12 @@ def fold_people(
         ends = zip(out_at.tolist(), out_end.tolist(), strict=False)
         packed += [out.data[start:end].tobytes() if end else None for start, end in ends]
     return packed, effects[:count]
+
+
+def _most_effects(blobs: Sequence[bytes | None], given: NDArray[np.int64]) -> int:
+    """Room for the effects of all; blobs are taken for lines altogether."""
+    held = [len(blob) // _LINE_BYTES if blob else 0 for blob in blobs]
+    return sum(map(most_effects, held, given.tolist()))
 
 
 def _edges(sizes: Any) -> NDArray[np.int64]:

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from shelfwise.domain import DAY_US, MAX_HISTORY, PURCHASE, REFUND, VIEW, grain_us
-from shelfwise.features._buckets import ENDS, FADE_REACH, FADE_UNIT, How, shop_name
+from shelfwise.domain import DAY_US, PURCHASE, REFUND, VIEW, grain_us
+from shelfwise.features._buckets import ENDS, FADE_REACH, FADE_UNIT, FIRST_REACH, How, shop_name
 from shelfwise.features._features import COUNTER_NAMES, ITEM_COUNTS, ITEM_FADES
 from shelfwise.features._sql import (
     LINE_DAYS,
@@ -27,9 +27,9 @@ HOW_COLUMN: dict[How, str] = {
 
 _SAME = "PARTITION BY person, item_row, event_code ORDER BY occurred_us, event_hash, line"
 
-# Only people with more lines than are remembered need places: for all others each purchase before is remembered.
+# Only people with more lines than are looked back over need places: of all others each purchase before counts.
 HEAVY = View("heavy", ("event_lines",), f"""SELECT person FROM event_lines
-GROUP BY person HAVING COUNT(*) > {MAX_HISTORY}""")  # fmt: skip
+GROUP BY person HAVING COUNT(*) > {FIRST_REACH}""")  # fmt: skip
 
 MARKED = View("marked", ("event_lines", "heavy"), f"""WITH placed AS (
   SELECT e.person, e.item_row, e.event_code, e.occurred_us, e.event_hash, e.line, e.quantity, e.price_minor,
@@ -49,7 +49,7 @@ SELECT item_row, event_code, occurred_us, CAST(1 AS BIGINT) AS line_count, quant
   {milli_log("price_minor")} AS log_price,
   LEAST(price_minor, {2**31 - 1}) AS price_minor,
   {when(f"us_before IS NULL OR us_before < occurred_us - occurred_us % {DAY_US}")} AS actor,
-  {when(f"event_code = {PURCHASE} AND (us_before IS NULL OR place - place_before > {MAX_HISTORY})")} AS first_buyer
+  {when(f"event_code = {PURCHASE} AND (us_before IS NULL OR place - place_before > {FIRST_REACH})")} AS first_buyer
 FROM followed""")  # fmt: skip
 
 ITEM_DAYS = View("item_days", ("marked",), f"""SELECT item_row, event_code,

@@ -1,2 +1,2 @@
 SELECT person FROM event_lines
-GROUP BY person HAVING COUNT(*) > 2000
+GROUP BY person HAVING COUNT(*) > 1000

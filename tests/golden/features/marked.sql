@@ -16,5 +16,5 @@ SELECT item_row, event_code, occurred_us, CAST(1 AS BIGINT) AS line_count, quant
   CASE WHEN price_minor > 0 THEN CAST(FLOOR(LN(CAST(price_minor AS DOUBLE)) * 1000 + CAST(0.5 AS DOUBLE)) AS BIGINT) ELSE 0 END AS log_price,
   LEAST(price_minor, 2147483647) AS price_minor,
   CASE WHEN us_before IS NULL OR us_before < occurred_us - occurred_us % 86400000000 THEN 1 ELSE 0 END AS actor,
-  CASE WHEN event_code = 3 AND (us_before IS NULL OR place - place_before > 2000) THEN 1 ELSE 0 END AS first_buyer
+  CASE WHEN event_code = 3 AND (us_before IS NULL OR place - place_before > 1000) THEN 1 ELSE 0 END AS first_buyer
 FROM followed
