@@ -101,6 +101,8 @@ def test_a_figure_is_met_within_four_standard_errors() -> None:
     assert Check("n", 0.5, 0.519, 10_000, "s").met
     assert not Check("n", 0.5, 0.521, 10_000, "s").met
     assert Check("n", 0.5, 0.7, 10_000, "s", published=True).met
+    assert Check("n", 0.5, 0.52, 10_000, "s").away == pytest.approx(4)
+    assert np.isnan(Check("n", 1.0, 1.0, 10_000, "s").away)
 
 
 def test_what_shoppers_do_is_what_the_world_states() -> None:

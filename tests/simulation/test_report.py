@@ -144,13 +144,13 @@ def test_a_run_without_a_visit_has_a_page_too() -> None:
 def test_a_line_goes_through_its_points() -> None:
     across, up = Axis(0, 10, ((0, "0"), (10, "10"))), Axis(0, 1, ((0, "0"), (1, "1")))
     drawn = lines("t", (0, 5, 10), [Series("s", "stated", (0.0, float("nan"), 1.0))], across, up)
-    assert 'points="54.0,228.0 446.0,12.0"' in drawn  # the corners of the field; what is unknown is left out
+    assert 'points="66.0,220.0 446.0,12.0"' in drawn  # the corners of the field; what is unknown is left out
 
 
 def test_columns_stand_as_high_as_their_values() -> None:
     drawn = columns("t", ("A", "B"), [Series("s", "first", (1.0, 0.5))], Axis(0, 1, ()))
-    assert 'height="216.0"' in drawn
-    assert 'height="108.0"' in drawn
+    assert 'height="208.0"' in drawn
+    assert 'height="104.0"' in drawn
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 460, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 12, 50
 _DOT = {"stated": 5}  # a ring around what is simulated
 
 
@@ -88,10 +88,10 @@ def _grid(across: Axis, up: Axis) -> str:
     for value, text in up.ticks:
         y = _y(up, value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="up" x="{_LEFT - 7}" y="{y + 4}">{escape(text)}</text>')
+        parts.append(f'<text class="up" x="{_LEFT - 7}" y="{y + 5}">{escape(text)}</text>')
     for value, text in across.ticks:
         parts.append(
-            f'<text class="across" x="{_x(across, value)}" y="{HEIGHT - _BOTTOM + 17}">{escape(text)}</text>'
+            f'<text class="across" x="{_x(across, value)}" y="{HEIGHT - _BOTTOM + 21}">{escape(text)}</text>'
         )
     if across.name:
         middle = (_LEFT + WIDTH - _RIGHT) / 2

@@ -40,6 +40,11 @@ class Check:
         return math.sqrt(self.stated * (1 - self.stated) / self.n) if self.n else math.nan
 
     @property
+    def away(self) -> float:
+        """How far what is measured is from what is stated, in standard errors; NaN where chance has no part in it."""
+        return abs(self.measured - self.stated) / self.error if self.error else math.nan
+
+    @property
     def met(self) -> bool:
         """True if chance alone may have made the difference, or shops differ as much."""
         far = _PUBLISHED * self.stated if self.published else _FAR * self.error
@@ -68,7 +73,7 @@ class Audit:
         return float(np.max(np.abs(self.happened - self.stated) / np.maximum(self.error, 1e-12)))
 
 
-def audit(truth: Truth, occasions: Sequence[Occasion], *, size: int = 10, draws: int = 200) -> Audit:
+def audit(truth: Truth, occasions: Sequence[Occasion], *, size: int = 10, draws: int = 2_000) -> Audit:
     """Let shoppers react to slates of popular items, and ask what the world says of the same.
 
     Args:

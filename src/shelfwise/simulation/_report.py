@@ -29,7 +29,7 @@ _BEFELL = {
     "late": "Late",
     "twice": "Sent twice",
 }
-_TOLD_POSITIONS = (1, 2, 3, 5, 10, 20)
+_TOLD_POSITIONS = {1: "1st", 2: "2nd", 3: "3rd", 5: "5th", 10: "10th", 20: "20th"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def render_report(report: Report) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Simulated shop: {name}</title><style>{CSS}</style></head><body>"
-        f'<header><p class="label">Simulated: no real shopper did any of this</p><h1>{name}</h1>'
+        f'<header><p class="label">Simulated: no real shopper did this</p><h1>{name}</h1>'
         f"<p>{escape(report.meaning)}</p></header><main>{''.join(parts)}</main>{_footer(report)}</body></html>\n"
     )
 
@@ -106,7 +106,7 @@ def _funnel(funnel: Funnel) -> str:
     steps = (
         ("Visits", funnel.visits, ""),
         ("Looked at a product", funnel.viewed, "of visits"),
-        ("Put something in the cart", funnel.carted, "of those who looked"),
+        ("Filled a cart", funnel.carted, "of those who looked"),
         ("Began to check out", funnel.begun, "of filled carts"),
         ("Ordered", funnel.ordered, "of begun check-outs"),
     )
@@ -151,12 +151,11 @@ def _lists(lists: Mapping[str, ByPosition]) -> str:
         if one.shown.any():
             rates = (one.click_rate[k - 1] for k in _TOLD_POSITIONS)
             rows.append((name.capitalize(), f"{int(one.shown[0]):,}", *(_percent(rate) for rate in rates)))
-    head = ("List", "Times shown", *(f"Position {k}" for k in _TOLD_POSITIONS))
     return _section(
         "Clicks on what was shown",
-        "Share of the positions of each list in this run that were clicked. Home, product and cart hold the engine's "
-        "slates, where it was asked for any.",
-        _table(head, rows),
+        "How often each list was shown in this run, and how often its 1st, 2nd, 3rd item and so on was clicked then. "
+        "Home, product and cart hold the engine's slates, where it was asked for any.",
+        _table(("List", "Shown", *_TOLD_POSITIONS.values()), rows),
     )
 
 
@@ -202,14 +201,23 @@ def _calibration(checks: Sequence[Check]) -> str:
     for check in checks:
         off = check.measured / check.stated - 1 if check.stated else math.nan
         told = f'<span class="{"good" if check.met else "bad"}">{_signed(off)}</span>'
-        stated, measured = _percent(check.stated), _percent(check.measured)
-        rows.append((escape(check.name), stated, measured, f"{check.n:,}", told, escape(check.source)))
-    head = ("Share of", "Set to", "Measured", "Cases", "Off by", "Setting, or where it is published")
+        errors = "" if check.published or math.isnan(check.away) else f"{check.away:.1f}"
+        rows.append((escape(check.name), _percent(check.stated), _percent(check.measured), told, errors,
+                     f"{check.n:,}", escape(check.source)))  # fmt: skip
+    head = (
+        "Share of",
+        "Set to",
+        "Measured",
+        "Off by",
+        "Std. errors",
+        "Cases",
+        "Setting or source",
+    )
     return _section(
         "The world against its figures",
         "What the run gave beside what the world was set to. Red: more than four standard errors away, "
         "or, of what is published of other shops, more than half of it.",
-        _table(head, rows, words=5),
+        _table(head, rows, words=6),
     )
 
 
@@ -219,7 +227,7 @@ def _years(years: Years) -> str:
     met = sum(row.within for row in barred)
     told = (
         f"The world was fitted to the first year alone; {met} of {len(barred)} judged figures of its second year are "
-        f"within {BAR:.0%} of the real one. How far the two real years are apart says how near one can come."
+        f"within {_percent(BAR)} of the real one. How far the two real years are apart says how near one can come."
     )
     return _section(
         "Beside a real shop", told, f'<div class="charts">{_year_charts(years)}</div>{_year_table(rows)}'
@@ -261,10 +269,15 @@ def _year_table(rows: Sequence[Compared]) -> str:
         for row in members:
             judged = ("good" if row.within else "bad") if row.barred else "quiet"
             off = f'<span class="{judged}">{_signed(row.off)}</span>'
-            three = (_number(row.fitted), _number(row.real) if row.real else "", _number(row.simulated))
+            write = _percent if _is_share(row) else _number
+            three = (write(row.fitted), write(row.real) if row.real else "", write(row.simulated))
             body.append((escape(row.name), *three, _signed(row.noise), off))
     head = ("", "Real, first year", "Real, second", "Simulated second", "First year off", "Simulated off")
     return _table(head, body)
+
+
+def _is_share(row: Compared) -> bool:
+    return "share" in row.name or "distance" in row.name
 
 
 def _footer(report: Report) -> str:

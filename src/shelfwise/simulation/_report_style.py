@@ -4,14 +4,14 @@ CSS = """\
 :root {
   color-scheme: light dark; --paper: #faf6f0; --card: #fffdfa; --ink: #26211c; --soft: #6d645a;
   --line: #e6ddd1; --accent: #a8432b; --wash: #f6e4da; --first: #b9a88f; --second: #4d6f86; --good: #2f6b4f;
-  --bad: #9a3412; --radius: 14px;
+  --bad: #9a3412; --shade: rgb(60 40 20 / 13%); --radius: 14px;
   --display: "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", Georgia, "Liberation Serif", serif;
   --text: -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Liberation Sans", sans-serif;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #191613; --card: #221e1a; --ink: #f2ebe2; --soft: #b3a799; --line: #3a332c; --accent: #e8896b;
-    --wash: #3d2820; --first: #85775f; --second: #8fb3ca; --good: #85c7a3; --bad: #f0a58a;
+    --wash: #3d2820; --first: #85775f; --second: #8fb3ca; --good: #85c7a3; --bad: #f0a58a; --shade: rgb(0 0 0 / 50%);
   }
 }
 *, *::before, *::after { box-sizing: border-box; }
@@ -37,11 +37,13 @@ main { display: grid; gap: 44px; padding-block: 28px 40px; }
 main > section { display: grid; gap: 16px; min-width: 0; }
 section > p { max-width: 70ch; color: var(--soft); }
 .facts {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(118px, 1fr)); gap: 16px 24px;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(122px, 1fr)); gap: 16px;
   padding: 20px 24px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--card);
 }
 .facts dt { color: var(--soft); font-size: 0.8125rem; }
-.facts dd { font-size: 1.25rem; font-weight: 600; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.facts dd {
+  white-space: nowrap; font-size: 1.1875rem; font-weight: 600; line-height: 1.3; font-variant-numeric: tabular-nums;
+}
 .funnel { display: grid; gap: 12px; }
 .funnel li {
   display: grid; grid-template-columns: minmax(0, 13rem) minmax(0, 1fr) 6.5rem; align-items: center;
@@ -65,7 +67,7 @@ figcaption { display: grid; gap: 4px; }
 i.stated, i.second { background: var(--second); }
 i.first { background: var(--first); }
 i.simulated { background: var(--accent); }
-text { fill: var(--soft); font: 12px var(--text); }
+text { fill: var(--soft); font: 13px var(--text); }
 text.up { text-anchor: end; }
 text.across { text-anchor: middle; }
 circle.stated { fill: none; stroke: var(--second); stroke-width: 1.5; }
@@ -78,16 +80,25 @@ polyline.simulated { stroke: var(--accent); }
 .first { fill: var(--first); }
 .simulated { fill: var(--accent); }
 .three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
-.three text { font-size: 14px; }
+.three text { font-size: 18px; }
 polyline.stated, polyline.first, polyline.second, polyline.simulated { fill: none; }
 details summary { cursor: pointer; color: var(--soft); margin-bottom: 12px; }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: var(--radius); background: var(--card); }
+.wide {
+  overflow-x: auto; border: 1px solid var(--line); border-radius: var(--radius);
+  /* a shadow at an edge beyond which there is more; the covers scroll along and hide it where there is not */
+  background:
+    linear-gradient(to right, var(--card) 40%, transparent) left / 48px 100% no-repeat local,
+    linear-gradient(to left, var(--card) 40%, transparent) right / 48px 100% no-repeat local,
+    linear-gradient(to right, var(--shade), transparent) left / 16px 100% no-repeat scroll,
+    linear-gradient(to left, var(--shade), transparent) right / 16px 100% no-repeat scroll,
+    var(--card);
+}
 table { width: 100%; border-collapse: collapse; font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 8px 16px; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--soft); font-size: 0.8125rem; font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child, .words { text-align: left; }
 tbody th { font-weight: 400; }
-td.words { color: var(--soft); font-size: 0.875rem; white-space: normal; min-width: 15rem; }
+td.words { color: var(--soft); font-size: 0.875rem; white-space: normal; min-width: 12rem; }
 tr.group th { padding-top: 18px; color: var(--ink); font-weight: 600; }
 .good { color: var(--good); }
 .bad { color: var(--bad); font-weight: 600; }
@@ -96,12 +107,12 @@ footer { padding-block: 20px 48px; border-top: 1px solid var(--line); color: var
 footer p { max-width: 84ch; }
 footer p + p { margin-top: 8px; }
 @media (max-width: 640px) {
-  text, .three text { font-size: 15px; }
+  text, .three text { font-size: 17px; }
   .funnel li { grid-template-columns: minmax(0, 1fr) auto; }
   .funnel .bar { grid-column: 1 / -1; grid-row: 2; height: 20px; }
   .funnel small { grid-column: 1 / -1; }
-  th, td { padding: 8px 10px; }
+  th, td { padding: 8px 7px; }
   th:first-child, td:first-child { padding-left: 14px; }
-  tbody th { white-space: normal; min-width: 8.5rem; }
+  tbody th { white-space: normal; min-width: 6.75rem; }
 }
 """
