@@ -87,8 +87,9 @@ def test_what_is_not_on_sale_yet_is_not_clicked() -> None:
     assert chances.clicked[1] > 0
 
 
-def test_the_best_slate_is_the_best_of_all_slates() -> None:
-    small = World.grow(_few(world()), world().settings)
+@pytest.mark.parametrize("examination", ["position", "cascade"])
+def test_the_best_slate_is_the_best_of_all_slates(examination: str) -> None:
+    small = World.grow(_few(world(examination)), world(examination).settings)
     truth, context = Truth(small), Context(small.settings.opens_us, intent=1, category=0)
     for shopper in range(5):
         worth = {

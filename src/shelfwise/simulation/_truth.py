@@ -67,7 +67,8 @@ class Truth:
 
         With positions looked at each by its own chance these are the most appealing items in their order: appeal
         raises click and weight alike, and to exchange a better with a worse item, or to move it down, can only raise
-        the chance that nothing is chosen. In the cascade a click may end the looking, and it is near the best.
+        the chance that nothing is chosen. In the cascade a click may end the looking, and this is no proof; among
+        hundreds of small slates that were gone through one by one, none was better.
         """
         return np.argsort(-self.relevance(shopper, context), kind="stable")[:size].astype(np.int32)
 
